@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# moat: `make` builds .output/moat and .output/moatd; `make demo` and
+# `make test` (as root) install what is missing, build, run and clean up.
+# V=1 shows the commands. Non-recursive; everything goes to .output/.
+
+OUT := .output
+V ?= 0
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+VERSION := 0.1.0
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= bpftool
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wno-unused-parameter
+CPPFLAGS := -D_GNU_SOURCE -DMOAT_VERSION='"$(VERSION)"' \
+	-Iinclude -Iuser -I$(OUT)
+CFLAGS := -std=gnu17 -O2 -g -fPIE -fstack-protector-strong $(WARN)
+LDFLAGS := -pie -Wl,-z,relro,-z,now
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) \
+	-Wall -Wextra -Werror -Wno-unused-parameter -Wno-unused-function \
+	-Wno-address-of-packed-member -Iinclude -Ibpf \
+	$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
+
+LIBS_CLI := -lyaml -ljansson
+LIBS_AGENT := -lbpf -lelf -lz -lmicrohttpd -lmnl -lyaml -ljansson
+LIBS_TEST := -lcmocka $(LIBS_AGENT)
+
+LAYERS := agent cli svc kern compile reference policy base
+MAINS := user/agent/main.c user/cli/main.c
+layer_src = $(filter-out $(MAINS),$(wildcard user/$(1)/*.c))
+archive = $(OUT)/$(1)/lib$(2).a
+
+PROGRAMS := $(if $(wildcard user/cli/main.c),$(OUT)/moat) \
+	$(if $(wildcard user/agent/main.c),$(OUT)/moatd)
+all: $(PROGRAMS)
+
+# ---- BPF object and skeleton ------------------------------------------------
+$(OUT)/moat.bpf.o: bpf/moat.bpf.c $(wildcard bpf/*.h include/moat/*.h)
+	$(call say,CLANG,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)command -v llvm-strip >/dev/null && llvm-strip -g $@ || :
+
+$(OUT)/moat.skel.h: $(OUT)/moat.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name moat_bpf > $@
+
+# ---- user space: build/ is what ships, san/ is ASan and UBSan for tests ------
+define flavour
+$(OUT)/$(1)/%.o: %.c
+	$$(call say,CC,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(CFLAGS) $(2) -MMD -MP -c $$< -o $$@
+endef
+$(eval $(call flavour,build,))
+$(eval $(call flavour,san,$(SAN)))
+
+define layer_archive
+$(call archive,$(1),$(2)): $(patsubst %.c,$(OUT)/$(1)/%.o,$(call layer_src,$(2)))
+	$$(call say,AR,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach f,build san,$(foreach l,$(LAYERS),$(eval $(call layer_archive,$(f),$(l)))))
+$(patsubst %.c,$(OUT)/build/%.o,$(wildcard user/kern/*.c)) \
+$(patsubst %.c,$(OUT)/san/%.o,$(wildcard user/kern/*.c)): | $(OUT)/moat.skel.h
+
+archives = $(foreach l,$(LAYERS),$(call archive,$(1),$(l)))
+cli_archives = $(foreach l,cli svc compile reference policy base,$(call archive,$(1),$(l)))
+
+$(OUT)/moat: $(OUT)/build/user/cli/main.o $(call cli_archives,build)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) \
+		-Wl,--end-group $(LIBS_CLI) -o $@
+
+$(OUT)/moatd: $(OUT)/build/user/agent/main.o $(call archives,build)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) \
+		-Wl,--end-group $(LIBS_AGENT) -o $@
+
+# ---- tests -------------------------------------------------------------------
+# Every tests/unit/LAYER/test_*.c, tests/bpf/test_*.c and tests/diff/test_*.c
+# is a cmocka program; the other files of tests/support and of its folder are
+# linked into it.
+UNIT_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*/test_*.c))
+BPF_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/bpf/test_*.c))
+DIFF_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/diff/test_*.c))
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+CPPFLAGS_TEST := -Itests -DMOAT_SOURCE_DIR='"$(CURDIR)"'
+$(OUT)/san/tests/%.o $(OUT)/build/tests/%.o: CPPFLAGS += $(CPPFLAGS_TEST)
+ifneq ($(wildcard bpf/moat.bpf.c),)
+$(OUT)/build/tests/%.o $(OUT)/san/tests/%.o: | $(OUT)/moat.skel.h
+endif
+
+$(UNIT_TESTS): $(OUT)/tests/%: $(OUT)/san/tests/%.o \
+		$(patsubst %.c,$(OUT)/san/%.o,$(SUPPORT_SRC)) $(call archives,san)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_TEST) -o $@
+
+helpers = $(patsubst %.c,$(OUT)/build/%.o,$(SUPPORT_SRC) \
+	$(filter-out tests/$(1)/test_%.c,$(wildcard tests/$(1)/*.c)))
+define kernel_test
+$(2): $(OUT)/tests/%: $(OUT)/build/tests/%.o $(call helpers,$(1)) $(call archives,build)
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(filter %.o,$$^) \
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS_TEST) -o $$@
+endef
+ifneq ($(BPF_TESTS),)
+$(eval $(call kernel_test,bpf,$(BPF_TESTS)))
+endif
+ifneq ($(DIFF_TESTS),)
+$(eval $(call kernel_test,diff,$(DIFF_TESTS)))
+endif
+
+tests-build: all $(UNIT_TESTS) $(BPF_TESTS) $(DIFF_TESTS)
+
+# As root. Installs what is missing, builds, runs everything, cleans up.
+test: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) tests-build
+	@tests/run.sh lint unit bpf diff e2e
+
+check: tests-build
+	@tests/run.sh lint unit
+
+unit: tests-build
+	@tests/run.sh unit
+test-bpf: tests-build
+	@tests/run.sh bpf
+test-e2e: all
+	@tests/run.sh e2e
+lint:
+	@tests/run.sh lint
+fuzz-diff: tests-build
+	$(OUT)/tests/diff/test_differential --forever
+
+demo: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(OUT)/moat demo
+
+deps:
+	@tests/deps.sh
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(OUT)
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+.PHONY: all test check unit test-bpf test-e2e lint fuzz-diff demo deps format \
+	clean tests-build install uninstall
+.DELETE_ON_ERROR:
+.SECONDARY:

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loaded datapath: programs, maps, load-time constants. The only file
+ * that knows the skeleton. No libbpf type leaves user/kern.
+ */
+#ifndef MOAT_DATAPATH_H
+#define MOAT_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "moat/flow.h"
+#include "moat/host.h"
+#include "moat/image.h"
+#include "moat/knobs.h"
+
+struct datapath;
+
+struct datapath_settings {
+	/*
+	 * Pin directory on a bpffs, made 0700. Maps already pinned there are
+	 * reused (their contents live on); NULL: a private instance, nothing
+	 * pinned (explain, tests).
+	 */
+	const char *pin_dir;
+	__u32 part_bytes[MOAT_PART_COUNT];	/* wanted at least, per slot */
+	__u32 rule_slots;			/* wanted at least */
+	__u32 table_entries[MOAT_TABLE_COUNT];
+	__u64 memory_limit;			/* bytes over all maps */
+	__u32 timeout_seconds[MOAT_TIMEOUT_COUNT];
+	bool essential[MOAT_ESSENTIAL_COUNT];
+	bool midstream_drop, unassigned_allow, forwarding_judge;
+	bool trace;	/* every decision to the trace map: tests, explain */
+	int fault;	/* tests: flow inserts fail with -fault */
+};
+
+/* Bytes that the maps of these settings take on this host, possible CPUs
+ * counted, per map and in all: the plan that `moat compile` and status print. */
+struct map_plan { const char *map; __u64 bytes; };
+#define MAP_PLAN_MAX 40
+size_t datapath_plan(const struct datapath_settings *s,
+		     struct map_plan ret[MAP_PLAN_MAX], __u64 *ret_total);
+
+/*
+ * Loads fresh programs over the pinned (or new) maps and pins the programs.
+ * Attaches nothing. 0; -ENOSPC over memory_limit; -EBUSY if another agent
+ * holds the pin directory; another -errno, with *ret_why (static or owned by
+ * the datapath layer, valid until the next call) saying what failed and what
+ * to do.
+ */
+int datapath_open(const struct datapath_settings *s, struct datapath **ret,
+		  const char **ret_why);
+/* Closes file descriptors; pins, links and maps stay. */
+void datapath_close(struct datapath *dp);
+
+/*
+ * Larger image arrays or more rule slots (F17): a second set of maps is
+ * filled with the policy in force under the same generation, then every link
+ * is moved to the new programs. 0 or -errno; on failure the old set goes on.
+ */
+int datapath_grow(struct datapath *dp,
+		  const __u32 part_bytes[MOAT_PART_COUNT], __u32 rule_slots);
+bool datapath_fits(const struct datapath *dp,
+		   const __u32 part_bytes[MOAT_PART_COUNT], __u32 rule_slots);
+
+/* Facts about the kernel that doctor and status print. */
+struct kernel_facts {
+	bool tcx;		/* 6.6 */
+	bool xdp_frags;		/* 5.18 */
+	bool xdp_load_bytes;	/* 5.18 */
+	bool memlock_limited;	/* before 5.11 and RLIMIT_MEMLOCK is finite */
+	__u32 hz;
+	char release[65];
+};
+const struct kernel_facts *datapath_facts(void);
+
+/* jiffies64 now, and jiffies to CLOCK_BOOTTIME nanoseconds and back (F35). */
+__u64 datapath_jiffies(struct datapath *dp);
+__u64 datapath_boot_ns(struct datapath *dp, __u64 jiffies);
+/* Seconds of moat's own epoch now, the unit of the deadline. */
+__u32 datapath_epoch_seconds(struct datapath *dp);
+/* Checks the calibration again; call once a minute. */
+int datapath_recalibrate(struct datapath *dp);
+
+/* Own addresses, interfaces, failsafe: replaced as a whole, by diff. */
+struct own_entry { struct moat_addr addr; struct moat_own own; };
+int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n);
+int datapath_set_ifaces(struct datapath *dp, const struct moat_iface *e,
+			size_t n);
+/* Entry of an ifindex in the counters, or MOAT_IFACES - 1. */
+unsigned datapath_iface_index(const struct datapath *dp, __u32 ifindex);
+int datapath_set_failsafe(struct datapath *dp, const struct moat_failsafe *f);
+/* Tells the programs that the agent lives; call once a second. */
+void datapath_heartbeat(struct datapath *dp);
+
+#endif
