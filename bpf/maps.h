@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Every map, its writer named. Sizes here are those of a small host; user
+ * space sets the real ones before loading. Names of the first group form a
+ * set: datapath_grow() makes larger ones and moves all programs to them.
+ */
+#ifndef MOAT_MAPS_H
+#define MOAT_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "moat/counters.h"
+#include "moat/flow.h"
+#include "moat/host.h"
+#include "moat/image.h"
+#include "moat/knobs.h"
+
+/* Load-time constants; written by user space before loading. */
+const volatile struct moat_knobs knobs = {};
+
+#define IMAGE_PART(map, bytes) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(key_size, sizeof(__u32)); \
+		__uint(value_size, bytes); \
+		__uint(max_entries, MOAT_SLOTS); \
+	} map SEC(".maps")
+
+/* The set. Writer of all but rules: the agent, by mmap. */
+IMAGE_PART(addr4, MOAT_PART_MIN);
+IMAGE_PART(addr6, MOAT_PART_MIN);
+IMAGE_PART(classes, MOAT_PART_MIN);
+IMAGE_PART(rows, MOAT_PART_MIN);
+IMAGE_PART(image, sizeof(struct moat_image));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct moat_control);
+	__uint(max_entries, 1);
+} control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_rule_counters);
+	__uint(max_entries, 32);
+} rules SEC(".maps"); /* writer: programs */
+
+/* What this host is. Writer: the agent. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct moat_addr);
+	__type(value, struct moat_own);
+	__uint(max_entries, MOAT_OWN_MAX);
+} own SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_iface);
+	__uint(max_entries, MOAT_IFACES);
+} ifaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_failsafe);
+	__uint(max_entries, 1);
+} failsafe SEC(".maps");
+
+/* Flow tables. Writer: programs; the agent deletes what has expired. */
+#define FLOW_TABLE(name, map_type, entries) \
+	struct { \
+		__uint(type, map_type); \
+		__type(key, struct moat_flow_key); \
+		__type(value, struct moat_flow); \
+		__uint(max_entries, entries); \
+	} name SEC(".maps")
+
+FLOW_TABLE(flows, BPF_MAP_TYPE_HASH, 1024);
+FLOW_TABLE(udp, BPF_MAP_TYPE_HASH, 1024);
+FLOW_TABLE(other, BPF_MAP_TYPE_HASH, 1024);
+FLOW_TABLE(embryonic_out, BPF_MAP_TYPE_LRU_HASH, 1024);
+FLOW_TABLE(embryonic_in, BPF_MAP_TYPE_LRU_HASH, 1024);
+FLOW_TABLE(closing, BPF_MAP_TYPE_LRU_HASH, 1024);
+/* Denied openings: in audit flows marked would-drop, else a record. */
+FLOW_TABLE(denied, BPF_MAP_TYPE_LRU_HASH, 1024);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct moat_frag_key);
+	__type(value, struct moat_frag);
+	__uint(max_entries, 1024);
+} fragments SEC(".maps");
+
+/* Rate limits. Writer: the tc programs; XDP only looks. */
+struct moat_bucket {
+	struct bpf_spin_lock lock;
+	__u32 tokens;	/* parts of MOAT_BUCKET_UNIT */
+	__u64 filled;	/* jiffies64 of the last refill */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_bucket);
+	__uint(max_entries, MOAT_BUCKETS);
+} buckets SEC(".maps");
+
+/* Counters. Writer: programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_iface_counters);
+	__uint(max_entries, MOAT_IFACES * 2);
+} packets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_totals);
+	__uint(max_entries, 1);
+} totals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__type(key, __u32);
+	__type(value, struct moat_count);
+	__uint(max_entries, MOAT_ETHERTYPES_MAX);
+} ethertypes SEC(".maps");
+
+/* What the last run decided; written only with knobs.trace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_trace);
+	__uint(max_entries, 1);
+} trace SEC(".maps");
+
+/* (jiffies64, boot time) pair, written by moat_clock under TEST_RUN. */
+struct moat_clock_pair {
+	__u64 jiffies;
+	__u64 boot_ns;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_clock_pair);
+	__uint(max_entries, 1);
+} clock SEC(".maps");
+
+#endif
