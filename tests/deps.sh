@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # Installs what building and testing need. On a distribution without apt the
 # names are printed and the build stops.
 set -eu

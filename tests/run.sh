@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Runs groups of tests: lint unit bpf diff e2e. A test is a program or script
 # that exits 0 (passed), 77 (skipped, having said why) or else (failed). Its
 # output is shown only when it did not pass, or with V=1. Exits 0 if none
