@@ -14,6 +14,7 @@
 
 struct ctl_client {
 	int fd;
+	int timeout_ms;
 	struct ctl_lines lines;
 };
 
@@ -76,6 +77,7 @@ int ctl_connect(const char *path, int timeout_ms, struct ctl_client **ret)
 	if (!c)
 		return -ENOMEM;
 	c->fd = TAKE_FD(fd);
+	c->timeout_ms = timeout_ms;
 	*ret = c;
 	return 0;
 }
@@ -87,6 +89,11 @@ void ctl_close(struct ctl_client *c)
 	close(c->fd);
 	ctl_lines_free(&c->lines);
 	free(c);
+}
+
+void ctl_set_timeout(struct ctl_client *c, int timeout_ms)
+{
+	c->timeout_ms = timeout_ms;
 }
 
 static int send_all(int fd, const char *data, size_t len, int64_t deadline)
@@ -160,10 +167,10 @@ static int send_request(struct ctl_client *c, const json_t *request,
 	return r;
 }
 
-int ctl_call(struct ctl_client *c, const json_t *request, int timeout_ms,
-	     ctl_part_fn part, void *arg, json_t **ret_reply)
+int ctl_call(struct ctl_client *c, const json_t *request, ctl_part_fn part,
+	     void *arg, json_t **ret_reply)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = now_ms() + c->timeout_ms;
 	json_t *object = NULL;
 	bool go_on;
 	int r;
