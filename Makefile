@@ -23,7 +23,8 @@ ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
-	-Wmissing-prototypes -Wno-unused-parameter
+	-Wmissing-prototypes -Wno-unused-parameter \
+	-Wno-missing-field-initializers
 CPPFLAGS := -D_GNU_SOURCE -DMOAT_VERSION='"$(VERSION)"' \
 	-Iinclude -Iuser -I$(OUT)
 CFLAGS := -std=gnu17 -O2 -g -fPIE -fstack-protector-strong $(WARN)
