@@ -116,6 +116,7 @@ struct policy_test {
 	uint16_t sport, dport;
 	int type, code;		/* ICMP; -1: echo-request, code 0 */
 	bool expect_allow;
+	char *description;	/* NULL: none; shown where the test fails */
 	struct pos pos;
 };
 
@@ -125,6 +126,7 @@ struct policy_never {
 	size_t nfrom, nto;
 	struct service_match *services;
 	size_t nservices;
+	char *description;	/* NULL: none */
 	struct pos pos;
 };
 
