@@ -1,0 +1,247 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Sandbox for end-to-end tests: sourced, not run. Every name holds the pid, so
+# tests may run side by side; everything made here is removed by a trap.
+#
+#   . "$(dirname "$0")/lib.sh"
+#   sandbox              needs root; makes $SANDBOX and a bpffs in it
+#   ns_add a; ns_add b   namespaces, lo up, no IPv6 DAD
+#   veth a eth0 b eth0   a pair between two of them
+#   addr a eth0 10.1.0.1/24
+#   agent_start a [CONFIG LINES]   moatd in a, with paths of its own
+#   push a policy.yaml '"now": true'
+#
+# Programs enter a namespace by nsenter: `ip netns exec` would hide the bpffs.
+set -u
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+MOATD=$ROOT/.output/moatd
+# shellcheck disable=SC2034 # for the tests
+MOAT=$ROOT/.output/moat
+declare -A AGENT_PID=()
+NAMESPACES=()
+CHILDREN=()
+CHECKS=0
+
+skip() { echo "skipped: $*"; exit 77; }
+fail() { echo "FAILED: $*" >&2; show_logs >&2; exit 1; }
+
+show_logs() {
+	local f
+	for f in "$SANDBOX"/*/moatd.log; do
+		[ -f "$f" ] || continue
+		echo "--- $f"
+		tail -n 40 "$f"
+	done
+}
+
+sandbox() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	SANDBOX=$(mktemp -d "${TMPDIR:-/tmp}/moat-e2e.XXXXXX") || exit 1
+	chmod 755 "$SANDBOX"
+	trap sandbox_clean EXIT
+	trap 'exit 130' INT TERM
+	mkdir "$SANDBOX/bpf"
+	mount -t bpf bpf "$SANDBOX/bpf" || skip "no bpffs here"
+}
+
+sandbox_clean() {
+	local rc=$? p n
+	trap - EXIT INT TERM
+	for p in "${CHILDREN[@]}" "${AGENT_PID[@]}"; do
+		kill -9 "$p" 2>/dev/null
+	done
+	for n in "${NAMESPACES[@]}"; do
+		for p in $(ip netns pids "$n" 2>/dev/null); do
+			kill -9 "$p" 2>/dev/null
+		done
+		ip netns del "$n" 2>/dev/null
+	done
+	wait 2>/dev/null
+	umount "$SANDBOX/bpf" 2>/dev/null
+	rm -rf "$SANDBOX"
+	exit "$rc"
+}
+
+# ns NAME: the name the kernel knows it by
+ns() { echo "moat-$$-$1"; }
+
+# in_ns NAME COMMAND...
+in_ns() {
+	local n=$1
+	shift
+	nsenter --net="/run/netns/$(ns "$n")" "$@"
+}
+
+ns_add() {
+	local n
+	for n in "$@"; do
+		ip netns add "$(ns "$n")" || fail "no namespace $n"
+		NAMESPACES+=("$(ns "$n")")
+		mkdir -p "$SANDBOX/$n"
+		in_ns "$n" sysctl -qw net.ipv6.conf.all.accept_dad=0 \
+			net.ipv6.conf.default.accept_dad=0 \
+			net.ipv4.ping_group_range="0 2147483647"
+		in_ns "$n" ip link set lo up
+	done
+}
+
+# veth NS1 IF1 NS2 IF2
+veth() {
+	ip -n "$(ns "$1")" link add "$2" type veth peer name "$4" \
+		netns "$(ns "$3")" || fail "no veth $1/$2 $3/$4"
+	ip -n "$(ns "$1")" link set "$2" up
+	ip -n "$(ns "$3")" link set "$4" up
+}
+
+# addr NS IF ADDR...
+addr() {
+	local n=$1 dev=$2 a
+	shift 2
+	for a in "$@"; do
+		case $a in
+		*:*) ip -n "$(ns "$n")" addr add "$a" dev "$dev" nodad ;;
+		*) ip -n "$(ns "$n")" addr add "$a" brd + dev "$dev" ;;
+		esac || fail "no address $a"
+	done
+}
+
+# start LOG COMMAND...: in the background, killed at the end; sets STARTED
+start() {
+	local log=$1
+	shift
+	"$@" >"$log" 2>&1 </dev/null &
+	STARTED=$!
+	CHILDREN+=("$STARTED")
+}
+
+# until_ok SECONDS COMMAND...: again and again until it succeeds
+until_ok() {
+	local end=$((SECONDS + $1))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# ---- agent ------------------------------------------------------------------
+sock() { echo "$SANDBOX/$1/run/control.sock"; }
+read_sock() { echo "$SANDBOX/$1/run/read.sock"; }
+
+# agent_config NS [LINES]: paths of its own, then LINES (which replace keys of
+# the same name)
+agent_config() {
+	local d=$SANDBOX/$1 extra=${2-} key
+	cat >"$d/base.yaml" <<-EOT
+		version: 1
+		interfaces: ["eth*"]
+		control: {socket: $d/run/control.sock, read_socket: $d/run/read.sock, group: root}
+		metrics: {listen: "127.0.0.1:9849"}
+		tables: {flows: 4096, udp: 4096, embryonic: 1024, closing: 1024, other: 1024, fragments: 256, denied: 1024, memory: 512MiB}
+		state: $d/state
+		bpffs: $SANDBOX/bpf/$1
+		policy: $d/policy.yaml
+	EOT
+	printf '%s\n' "$extra" >"$d/extra.yaml"
+	while IFS= read -r key; do
+		sed -i "/^$key:/d" "$d/base.yaml"
+	done < <(sed -n 's/^\([a-z_]*\):.*/\1/p' "$d/extra.yaml")
+	cat "$d/base.yaml" "$d/extra.yaml" >"$d/moatd.yaml"
+}
+
+# agent_run NS: starts moatd with the configuration that is there
+agent_run() {
+	local d=$SANDBOX/$1
+	in_ns "$1" "$MOATD" --config "$d/moatd.yaml" >>"$d/moatd.log" 2>&1 \
+		</dev/null &
+	AGENT_PID[$1]=$!
+	CHILDREN+=("$!")
+	until_ok 10 agent_answers "$1" || fail "agent of $1 does not answer"
+}
+
+agent_answers() {
+	kill -0 "${AGENT_PID[$1]}" 2>/dev/null && ctl "$1" '{"cmd":"version"}' |
+		jq -e .ok
+}
+
+agent_start() { agent_config "$@"; agent_run "$1"; }
+
+# agent_stop NS [SIGNAL]: and waits until it is gone
+agent_stop() {
+	kill "-${2:-TERM}" "${AGENT_PID[$1]}" 2>/dev/null
+	wait "${AGENT_PID[$1]}" 2>/dev/null
+	unset "AGENT_PID[$1]"
+}
+
+# ctl NS REQUEST: a raw line to the control socket, the reply on stdout
+ctl() { printf '%s\n' "$2" | socat -t 60 - "UNIX-CONNECT:$(sock "$1")"; }
+
+# push NS FILE [FIELDS]: FIELDS as in '"now": true'; the reply on stdout
+push() {
+	jq -Rsc "{cmd: \"push\", document: ., ${3:-\"now\": true}}" "$2" |
+		socat -t 60 - "UNIX-CONNECT:$(sock "$1")"
+}
+
+# push_ok NS FILE [FIELDS]
+push_ok() {
+	local reply
+	reply=$(push "$@")
+	jq -e .ok <<<"$reply" >/dev/null || fail "push refused: $reply"
+}
+
+# scrape NS [PATH]: the metrics
+scrape() {
+	in_ns "$1" curl -sS --max-time 5 "http://127.0.0.1:9849${2:-/metrics}"
+}
+
+# metric NS NAME [LABEL=VALUE...]: sum over the series that match
+metric() {
+	local n=$1
+	shift
+	scrape "$n" | python3 "$ROOT/tests/e2e/metric.py" "$@"
+}
+
+# ---- asserting --------------------------------------------------------------
+# is WHAT GOT EXPECTED
+is() {
+	CHECKS=$((CHECKS + 1))
+	[ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"
+}
+
+# yes WHAT COMMAND... and no WHAT COMMAND...
+yes() {
+	local what=$1
+	shift
+	CHECKS=$((CHECKS + 1))
+	"$@" >/dev/null 2>&1 || fail "$what: failed: $*"
+}
+no() {
+	local what=$1
+	shift
+	CHECKS=$((CHECKS + 1))
+	if "$@" >/dev/null 2>&1; then fail "$what: succeeded: $*"; fi
+}
+
+# soon WHAT SECONDS COMMAND...
+soon() {
+	local what=$1
+	shift
+	CHECKS=$((CHECKS + 1))
+	until_ok "$@" || fail "$what: not within $1 s: ${*:2}"
+}
+
+done_testing() { echo "$CHECKS checks"; exit 0; }
+
+# ---- traffic ----------------------------------------------------------------
+# echo_server NS PORT: TCP, both families
+echo_server() {
+	start "$SANDBOX/$1/echo.log" in_ns "$1" \
+		socat "TCP6-LISTEN:$2,fork,reuseaddr,ipv6only=0" EXEC:cat
+	until_ok 5 listening "$1" "$2" || fail "no listener on $1:$2"
+}
+listening() { in_ns "$1" ss -Htln "sport = :$2" | grep -q .; }
+
+# tcp NS ADDR PORT: can a connection be opened within a second?
+tcp() { in_ns "$1" nc -z -w 1 "$2" "$3"; }
+# icmp NS ADDR
+icmp() { in_ns "$1" ping -nq -c 1 -W 1 "$2"; }
