@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
 # Sandbox for end-to-end tests: sourced, not run. Every name holds the pid, so
 # tests may run side by side; everything made here is removed by a trap.
 #
