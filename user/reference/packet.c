@@ -163,6 +163,13 @@ static bool bad_source(const struct moat_addr *a, const struct probe *probe)
 	       all_bytes(a->b + 12, 4, 0xff);
 }
 
+/* An IPv6 packet to a v4-mapped address (RFC 4291 section 2.5.5.2 keeps them
+ * off the wire) would be judged by the rules of IPv4: refused like a source. */
+static bool bad_destination(const struct moat_addr *a, int family)
+{
+	return is_loopback(a, family) || (family == 6 && is_mapped(a));
+}
+
 static bool same_address(const struct moat_addr *a, const struct moat_addr *b)
 {
 	for (int i = 0; i < 16; i++)
@@ -190,7 +197,7 @@ enum moat_reason packet_parse(const struct probe *probe)
 		return MOAT_REASON_BAD_SOURCE;
 	if (in && same_address(source, to))
 		return MOAT_REASON_OWN_SOURCE;
-	if (is_loopback(to, probe->family))
+	if (bad_destination(to, probe->family))
 		return MOAT_REASON_BAD_DESTINATION;
 	if (probe->proto == IPPROTO_TCP && !valid_tcp(probe))
 		return MOAT_REASON_TCP_FLAGS;
