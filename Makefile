@@ -37,7 +37,7 @@ BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) \
 	$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
 
 LIBS_CLI := -lyaml -ljansson
-LIBS_AGENT := -lbpf -lelf -lz -lmicrohttpd -lmnl -lyaml -ljansson
+LIBS_AGENT := -lbpf -lelf -lz -lmicrohttpd -lgnutls -lmnl -lyaml -ljansson
 LIBS_TEST := -lcmocka $(LIBS_AGENT)
 
 LAYERS := agent cli svc kern compile reference policy base

@@ -5,8 +5,8 @@
 set -eu
 packages='make gcc libc6-dev clang llvm libclang-rt-14-dev pkg-config
 libbpf-dev bpftool libelf-dev zlib1g-dev libyaml-dev libjansson-dev
-libmicrohttpd-dev libmnl-dev libcmocka-dev libcap2-bin iproute2 iputils-ping
-iperf3 netcat-openbsd nftables ethtool procps curl jq socat strace
+libmicrohttpd-dev libgnutls28-dev libmnl-dev libcmocka-dev libcap2-bin iproute2 iputils-ping
+iperf3 netcat-openbsd openssl nftables ethtool procps curl jq socat strace
 universal-ctags shellcheck clang-format python3 python3-jsonschema
 python3-prometheus-client'
 missing=
