@@ -30,7 +30,7 @@ over=$(ctags --languages=C --langmap=C:.c.h --kinds-C=f --fields=+neS \
 			else if (c == ")") depth--
 			else if (c == "," && depth == 1) n++
 		}
-		# A callback whose signature is the library's.
+		# A callback: its signature is fixed by the library.
 		if ($3 == "user/svc/http.c" && $4 == "on_request") n = 5
 		if (n > 5)
 			printf "%s:%d: %s() has %d parameters, at most 5\n", $3, $1, $4, n
