@@ -18,24 +18,31 @@ struct flow_record {
 /* Return false to stop. */
 typedef bool (*flow_fn)(const struct flow_record *r, void *arg);
 
-/*
- * One slice of a walk over a table: at most max (<= 4096) entries, from
- * *cursor (NULL to begin). 1: more to come, 0: done, -errno. -EBUSY and
- * -ENOMEM are retried and counted.
- */
+/* Where a walk over one table stands; zero but for the request to begin. */
 struct flow_walk;
-int flows_walk(struct datapath *dp, enum moat_table table,
-	       struct flow_walk **cursor, size_t max, flow_fn fn, void *arg);
-void flow_walk_free(struct flow_walk *w);
+struct flow_slice {
+	enum moat_table table;	/* any but fragments */
+	size_t max;		/* entries a slice, <= 4096 */
+	flow_fn fn;		/* may be NULL for flows_expire() */
+	void *arg;
+	struct flow_walk *cursor; /* freed at the end of the walk */
+	size_t live, deleted;	/* added to by flows_expire() */
+};
+
+/*
+ * One slice of a walk over a table: calls fn for each entry. 1: more to come,
+ * 0: done, -errno (the walk is over then too). -EBUSY and -ENOMEM are retried
+ * and counted. A slice may hold more than max where one hash bucket does.
+ */
+int flows_walk(struct datapath *dp, struct flow_slice *s);
+void flow_walk_free(struct flow_walk *w);	/* of a walk broken off */
 
 /*
  * One slice of expiry: deletes entries whose expiry lies five seconds or more
- * in the past. Calls gone for each before it is deleted. Returns as
- * flows_walk; *ret_live and *ret_deleted are added to.
+ * in the past, calling fn for each before it is deleted. Returns as
+ * flows_walk().
  */
-int flows_expire(struct datapath *dp, enum moat_table table,
-		 struct flow_walk **cursor, size_t max, flow_fn gone,
-		 void *arg, size_t *ret_live, size_t *ret_deleted);
+int flows_expire(struct datapath *dp, struct flow_slice *s);
 
 /* Ends one flow: its expiry is set to now, expiry does the rest. */
 int flows_kill(struct datapath *dp, const struct flow_record *r);

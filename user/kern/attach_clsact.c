@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * clsact filters for kernels without tcx (F2): priority 1, our own handle,
+ * replaced in place, read back after every attach. A qdisc is never deleted,
+ * and a foreign `ingress` qdisc never gets an egress filter: the kernel would
+ * take it and run it on ingress.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "kern/private.h"
+
+#define HANDLE 0x6d6f6174	/* "moat" */
+#define PRIORITY 1
+
+struct filter {
+	__u32 handle;
+	__u32 priority;
+	__u32 prog_id;	/* 0: no BPF */
+};
+struct found {
+	char qdisc[32];		/* kind at the clsact parent, "" for none */
+	struct filter first;	/* of the chain */
+	bool any;		/* first is set */
+	struct filter ours;
+};
+
+static struct bpf_tc_hook hook_of(__u32 ifindex, enum attach_hook hook)
+{
+	return (struct bpf_tc_hook){
+		.sz = sizeof(struct bpf_tc_hook),
+		.ifindex = (int)ifindex,
+		.attach_point = hook == ATTACH_TC_INGRESS ? BPF_TC_INGRESS :
+							    BPF_TC_EGRESS,
+	};
+}
+
+/* Sends one dump request and feeds each answer to fn. */
+static int dump(__u16 type, __u32 ifindex, __u32 parent, mnl_cb_t fn,
+		void *arg)
+{
+	char buf[16384];
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct tcmsg *tc;
+	int n = 1, err = 0;
+
+	if (!nl)
+		return -errno;
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	h->nlmsg_seq = (__u32)time(NULL);
+	tc = mnl_nlmsg_put_extra_header(h, sizeof(*tc));
+	tc->tcm_family = AF_UNSPEC;
+	tc->tcm_ifindex = (int)ifindex;
+	tc->tcm_parent = parent;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, h, h->nlmsg_len) < 0)
+		err = -errno;
+	while (!err && n > MNL_CB_STOP) {
+		ssize_t got = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+
+		n = got < 0 ? -1 :
+		    mnl_cb_run(buf, got, 0, mnl_socket_get_portid(nl), fn,
+			       arg);
+		if (n < 0)
+			err = -errno;
+	}
+	mnl_socket_close(nl);
+	return err;
+}
+
+struct request {
+	struct found found;
+	__u32 ifindex;
+};
+
+static int see_qdisc(const struct nlmsghdr *h, void *arg)
+{
+	struct request *r = arg;
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(h);
+	struct nlattr *a;
+
+	if ((__u32)tc->tcm_ifindex != r->ifindex ||
+	    tc->tcm_parent != TC_H_CLSACT)
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof(*tc))
+		if (mnl_attr_get_type(a) == TCA_KIND)
+			snprintf(r->found.qdisc, sizeof(r->found.qdisc), "%s",
+				 mnl_attr_get_str(a));
+	return MNL_CB_OK;
+}
+
+static __u32 prog_id_of(const struct nlattr *options)
+{
+	struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, options)
+		if (mnl_attr_get_type(a) == TCA_BPF_ID)
+			return mnl_attr_get_u32(a);
+	return 0;
+}
+
+static int see_filter(const struct nlmsghdr *h, void *arg)
+{
+	struct request *r = arg;
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(h);
+	struct filter f = { .handle = tc->tcm_handle,
+			    .priority = tc->tcm_info >> 16 };
+	struct nlattr *a;
+
+	/* Handle 0 announces a classifier, not a filter of it. */
+	if ((__u32)tc->tcm_ifindex != r->ifindex || !tc->tcm_handle)
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof(*tc))
+		if (mnl_attr_get_type(a) == TCA_OPTIONS)
+			f.prog_id = prog_id_of(a);
+	if (!r->found.any)
+		r->found.first = f;
+	r->found.any = true;
+	if (f.handle == HANDLE && f.priority == PRIORITY)
+		r->found.ours = f;
+	return MNL_CB_OK;
+}
+
+static int look(__u32 ifindex, enum attach_hook hook, struct found *ret)
+{
+	struct request r = { .ifindex = ifindex };
+	__u32 minor = hook == ATTACH_TC_INGRESS ? TC_H_MIN_INGRESS :
+						  TC_H_MIN_EGRESS;
+	int err = dump(RTM_GETQDISC, ifindex, 0, see_qdisc, &r);
+
+	if (!err && r.found.qdisc[0])
+		err = dump(RTM_GETTFILTER, ifindex,
+			   TC_H_MAKE(TC_H_CLSACT, minor), see_filter,
+			   &r);
+	/* Egress filters of an ingress qdisc are ingress filters. */
+	if (hook == ATTACH_TC_EGRESS && strcmp(r.found.qdisc, "clsact"))
+		r.found.first = r.found.ours = (struct filter){};
+	if (!err)
+		*ret = r.found;
+	return err;
+}
+
+static void judge(const struct datapath *dp, const struct found *f,
+		  enum attach_hook hook, struct hook_state *ret)
+{
+	struct hook_state s = {};
+
+	if (f->ours.prog_id && f->ours.prog_id == load_prog_id(dp->load, hook)) {
+		s.kind = ATTACH_CLSACT;
+		s.ours = true;
+		s.prog_id = f->ours.prog_id;
+		s.first = f->first.handle == HANDLE &&
+			  f->first.priority == PRIORITY;
+	}
+	if (!s.ours && hook == ATTACH_TC_EGRESS && f->qdisc[0] &&
+	    strcmp(f->qdisc, "clsact"))
+		hook_why(&s, "a foreign '%s' qdisc leaves no egress hook",
+			 f->qdisc);
+	else if (!s.ours)
+		hook_why(&s, "our filter is not on this hook");
+	else if (!s.first) {
+		s.foreign_prog_id = f->first.prog_id;
+		hook_why(&s, "a filter of priority %u runs before ours",
+			 f->first.priority);
+	}
+	*ret = s;
+}
+
+int clsact_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
+		 struct hook_state *ret)
+{
+	struct found f = {};
+	int err = look(ifindex, hook, &f);
+
+	if (!err)
+		judge(dp, &f, hook, ret);
+	return err;
+}
+
+int clsact_replace(__u32 ifindex, enum attach_hook hook, int prog_fd)
+{
+	struct bpf_tc_hook h = hook_of(ifindex, hook);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd,
+		    .flags = BPF_TC_F_REPLACE, .handle = HANDLE,
+		    .priority = PRIORITY);
+
+	return bpf_tc_attach(&h, &opts);
+}
+
+int clsact_detach(__u32 ifindex, enum attach_hook hook)
+{
+	struct bpf_tc_hook h = hook_of(ifindex, hook);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = HANDLE, .priority = PRIORITY);
+
+	return bpf_tc_detach(&h, &opts);
+}
+
+int clsact_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
+		  struct hook_state *ret)
+{
+	struct bpf_tc_hook h = hook_of(ifindex, hook);
+	struct found f = {};
+	int err = look(ifindex, hook, &f);
+
+	if (err)
+		return err;
+	if (!f.qdisc[0]) {
+		h.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+		err = bpf_tc_hook_create(&h);
+		if (err && err != -EEXIST)
+			return err;
+	} else if (hook == ATTACH_TC_EGRESS && strcmp(f.qdisc, "clsact")) {
+		judge(dp, &f, hook, ret);
+		return -EBUSY;
+	}
+	err = clsact_replace(ifindex, hook, load_prog_fd(dp->load, hook));
+	if (!err && !links_find(dp, ifindex, hook))
+		err = links_add(dp, ifindex, hook, -1);
+	if (!err)
+		err = clsact_query(dp, ifindex, hook, ret);
+	return err ? err : ret->ours ? 0 : -EIO;
+}
