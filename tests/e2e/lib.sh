@@ -198,7 +198,7 @@ scrape() {
 metric() {
 	local n=$1
 	shift
-	scrape "$n" | python3 "$ROOT/tests/e2e/metric.py" "$@"
+	scrape "$n" | /usr/bin/python3 "$ROOT/tests/e2e/metric.py" "$@"
 }
 
 # ---- asserting --------------------------------------------------------------
