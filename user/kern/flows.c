@@ -229,6 +229,8 @@ int flows_expire(struct datapath *dp, struct flow_slice *s)
 
 		if (r.flow.expires > dead) {
 			s->live++;
+			if (s->stays)
+				s->stays(&r, s->arg);
 			continue;
 		}
 		if (s->fn)

@@ -24,6 +24,7 @@ struct flow_slice {
 	enum moat_table table;	/* any but fragments */
 	size_t max;		/* entries a slice, <= 4096 */
 	flow_fn fn;		/* may be NULL for flows_expire() */
+	flow_fn stays;		/* flows_expire(): the others; or NULL */
 	void *arg;
 	struct flow_walk *cursor; /* freed at the end of the walk */
 	size_t live, deleted;	/* added to by flows_expire() */
