@@ -61,16 +61,34 @@ static unsigned class6(const struct image_view *v, const struct moat_addr *a)
 	return value & 0xffff;
 }
 
+static unsigned class_of(const struct image_view *v, const struct moat_addr *a,
+			 int family)
+{
+	return family == 4 ? class4(v, addr_v4(a)) : class6(v, a);
+}
+
+static unsigned profile_of(const struct image_view *v, unsigned class)
+{
+	const __u16 *classes = v->part[MOAT_PART_CLASSES];
+
+	return classes[v->header->profile_of + class];
+}
+
 unsigned image_class(const struct image_view *v, const struct moat_addr *a)
 {
-	return addr_is_v4(a) ? class4(v, addr_v4(a)) : class6(v, a);
+	return class_of(v, a, addr_is_v4(a) ? 4 : 6);
 }
 
 unsigned image_profile(const struct image_view *v, const struct moat_addr *a)
 {
-	const __u16 *classes = v->part[MOAT_PART_CLASSES];
+	return profile_of(v, image_class(v, a));
+}
 
-	return classes[v->header->profile_of + image_class(v, a)];
+/* By the packet's family: a v4-mapped address in IPv6 is no IPv4 address. */
+static unsigned local_profile(const struct image_view *v,
+			      const struct probe *probe)
+{
+	return profile_of(v, class_of(v, &probe->local, probe->family));
 }
 
 /* Both layers' answer to a packet of an endpoint with a profile. */
@@ -80,7 +98,7 @@ static __u32 cell_of(const struct image_view *v, const struct probe *probe,
 	const struct moat_image *h = v->header;
 	const __u16 *classes = v->part[MOAT_PART_CLASSES];
 	const __u32 *rows = v->part[MOAT_PART_ROWS];
-	unsigned class = image_class(v, &probe->remote);
+	unsigned class = class_of(v, &probe->remote, probe->family);
 	__u32 row = classes[h->rowmap + (profile * 2 + (unsigned)probe->direction) *
 					h->classes + class];
 	__u32 block = rows[h->rowdir + row];
@@ -177,7 +195,7 @@ static void answer(const struct image_view *v, enum moat_verdict verdict,
 static void judge_layers(const struct image_view *v, const struct probe *probe,
 			 struct answer *ret)
 {
-	unsigned profile = image_profile(v, &probe->local);
+	unsigned profile = local_profile(v, probe);
 	__u32 cell = profile == MOAT_PROFILE_NONE ? 0 :
 		     cell_of(v, probe, profile);
 	struct says nacl, sg;
@@ -204,7 +222,7 @@ static void judge_layers(const struct image_view *v, const struct probe *probe,
 static void drop_early(const struct image_view *v, const struct probe *probe,
 		       enum moat_reason reason, struct answer *ret)
 {
-	unsigned profile = image_profile(v, &probe->local);
+	unsigned profile = local_profile(v, probe);
 	bool audit = v->header->flags & MOAT_IMAGE_AUDIT;
 
 	if (profile != MOAT_PROFILE_NONE &&

@@ -80,6 +80,7 @@ __u32 hash_bytes(const void *data, size_t len)
 		h = hash_mix(h + w);
 	}
 	w = 0;
-	memcpy(&w, p, len);
+	if (len)
+		memcpy(&w, p, len);
 	return (__u32)hash_mix(h + w);
 }

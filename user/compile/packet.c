@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "compile/packet.h"
+#include "moat/image.h"
 
 #define FIN MOAT_TCP_FLAG_FIN
 #define SYN MOAT_TCP_FLAG_SYN
@@ -122,12 +123,15 @@ static bool bad_source6(const struct moat_addr *a, const struct probe *p)
 	       addr_is_v4(a);
 }
 
+/* A v4-mapped address never stands in a packet (RFC 4291 section 2.5.5.2):
+ * it would be judged by the rules of IPv4. */
 static bool bad_destination(const struct moat_addr *a, int family)
 {
 	static const struct moat_addr loopback = { .b = { [15] = 1 } };
 
-	return family == 4 ? a->b[12] == 127 :
-			     !memcmp(a, &loopback, sizeof(*a));
+	if (family == 4)
+		return a->b[12] == 127;
+	return addr_is_v4(a) || !memcmp(a, &loopback, sizeof(*a));
 }
 
 enum moat_reason packet_parsed(const struct probe *p)

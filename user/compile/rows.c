@@ -163,8 +163,8 @@ static bool same_ranks(const struct rows *r, const struct met *m,
 		       const struct met *key)
 {
 	return m->count == key->count &&
-	       !memcmp(r->ranks + m->at, r->ranks + key->at,
-		       m->count * sizeof(*r->ranks));
+	       (!m->count || !memcmp(r->ranks + m->at, r->ranks + key->at,
+				     m->count * sizeof(*r->ranks)));
 }
 
 static __u32 fail(struct rows *r, int error)

@@ -153,12 +153,14 @@ static void canonical(struct space_list *l)
 {
 	size_t n = 0;
 
-	qsort(l->sets, l->nsets, sizeof(*l->sets), by_number);
+	if (l->nsets > 1)
+		qsort(l->sets, l->nsets, sizeof(*l->sets), by_number);
 	for (size_t i = 0; i < l->nsets; i++)
 		if (!n || l->sets[n - 1] != l->sets[i])
 			l->sets[n++] = l->sets[i];
 	l->nsets = n;
-	qsort(l->cidrs, l->ncidrs, sizeof(*l->cidrs), by_cidr);
+	if (l->ncidrs > 1)
+		qsort(l->cidrs, l->ncidrs, sizeof(*l->cidrs), by_cidr);
 	n = 0;
 	for (size_t i = 0; i < l->ncidrs; i++)
 		if (!n || cidr_compare(&l->cidrs[n - 1], &l->cidrs[i]))
