@@ -215,7 +215,8 @@ static void copy_rules(struct ruleset *to, const struct ruleset *from)
 
 static void copy_sets(struct policy *to, const struct policy *from)
 {
-	to->sets = copy_array(from->sets, from->nsets, sizeof(*to->sets));
+	to->nsets = from->nsets;
+	to->sets = copy_array(from->sets, to->nsets, sizeof(*to->sets));
 	for (size_t i = 0; i < to->nsets; i++) {
 		struct addr_set *s = &to->sets[i];
 

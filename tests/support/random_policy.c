@@ -306,6 +306,8 @@ struct policy *random_policy(struct rng *r)
 	for (unsigned i = 0; i < groups; i++) {
 		snprintf(name, sizeof(name), "group%u", i);
 		build_group(p, name);
+		if (i != 0 || rng_percent(r, 90))
+			build_cidr(p, p->groups[i].set, narrow4(r));
 		fill_set(r, p, p->groups[i].set, 4);
 	}
 	add_nacls(r, p);

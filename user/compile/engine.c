@@ -147,7 +147,10 @@ static enum moat_reason never_opens(const struct image_view *v,
 {
 	switch (packet_shape_of(probe)) {
 	case SHAPE_ERROR:
-		return MOAT_REASON_NOT_RELATED;
+		/* Not an essential here: an ordinary type of ICMP. */
+		return v->config->essential[MOAT_ESSENTIAL_ICMP_ERRORS] ?
+			       MOAT_REASON_NOT_RELATED :
+			       MOAT_REASON_NONE;
 	case SHAPE_REPLY:
 		return MOAT_REASON_NO_FLOW;
 	case SHAPE_MIDSTREAM:

@@ -93,32 +93,38 @@ __u32 packet_service(const struct probe *p)
 	return MOAT_SERVICE(p->proto, 0);
 }
 
-/* F4: asking for an address, or whether one is taken, has none yet. */
+static bool is_unspecified(const struct moat_addr *a, int family)
+{
+	static const struct moat_addr unspecified;
+
+	return family == 4 ? !addr_v4(a) :
+			     !memcmp(a, &unspecified, sizeof(*a));
+}
+
+/* F4: asking for an address, or whether one is taken, has none yet. Which
+ * packet asks is seen in its transport header, so after all else. */
 static bool may_lack_source(const struct probe *p)
 {
 	if (p->family == 4)
-		return p->proto == IPPROTO_UDP && p->sport == 68 &&
-		       p->dport == 67;
-	return p->proto == IPPROTO_ICMPV6 &&
-	       (p->type == 131 || p->type == 132 || p->type == 135 ||
-		p->type == 143);
+		return p->sport == 68 && p->dport == 67;
+	return p->type == 131 || p->type == 132 || p->type == 135 ||
+	       p->type == 143;
 }
 
 static bool bad_source4(__u32 a, const struct probe *p)
 {
 	if (a == 0)
-		return !may_lack_source(p);
+		return p->proto != IPPROTO_UDP;
 	return a >> 24 == 0 || a >> 24 == 127 || a >> 28 == 0xe ||
 	       a == 0xffffffff;
 }
 
 static bool bad_source6(const struct moat_addr *a, const struct probe *p)
 {
-	static const struct moat_addr unspecified;
 	static const struct moat_addr loopback = { .b = { [15] = 1 } };
 
-	if (!memcmp(a, &unspecified, sizeof(*a)))
-		return !may_lack_source(p);
+	if (is_unspecified(a, 6))
+		return p->proto != IPPROTO_ICMPV6;
 	return !memcmp(a, &loopback, sizeof(*a)) || a->b[0] == 0xff ||
 	       addr_is_v4(a);
 }
@@ -134,12 +140,35 @@ static bool bad_destination(const struct moat_addr *a, int family)
 	return addr_is_v4(a) || !memcmp(a, &loopback, sizeof(*a));
 }
 
+/* IANA's IPv6 extension headers but ESP: what follows one can't be judged. */
+static bool is_extension(int proto)
+{
+	switch (proto) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_AH:
+	case IPPROTO_NONE:
+	case IPPROTO_DSTOPTS:
+	case 135:	/* mobility, RFC 6275 */
+	case 139:	/* HIP, RFC 7401 */
+	case 140:	/* shim6, RFC 5533 */
+	case 253:	/* experiments, RFC 3692 */
+	case 254:
+		return true;
+	default:
+		return false;
+	}
+}
+
 enum moat_reason packet_parsed(const struct probe *p)
 {
 	bool in = p->direction == MOAT_INGRESS;
 	const struct moat_addr *from = in ? &p->remote : &p->local;
 	const struct moat_addr *to = in ? &p->local : &p->remote;
 
+	if (p->family == 6 && is_extension(p->proto))
+		return MOAT_REASON_EXT_HEADER;
 	if (p->family == 4 ? bad_source4(addr_v4(from), p) :
 			     bad_source6(from, p))
 		return MOAT_REASON_BAD_SOURCE;
@@ -151,6 +180,8 @@ enum moat_reason packet_parsed(const struct probe *p)
 		return MOAT_REASON_TCP_FLAGS;
 	if (p->proto == (p->family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return MOAT_REASON_ICMP_FAMILY;
+	if (is_unspecified(from, p->family) && !may_lack_source(p))
+		return MOAT_REASON_BAD_SOURCE;
 	return MOAT_REASON_NONE;
 }
 

@@ -164,7 +164,10 @@ static enum moat_reason groups_deny(const struct policy *p,
 {
 	switch (packet_kind(probe)) {
 	case PACKET_ERROR:
-		return MOAT_REASON_NOT_RELATED;
+		/* Not an essential here: an ordinary type of ICMP. */
+		if (c->essential[MOAT_ESSENTIAL_ICMP_ERRORS])
+			return MOAT_REASON_NOT_RELATED;
+		break;
 	case PACKET_ANSWER:
 		return MOAT_REASON_NO_FLOW;
 	case PACKET_MIDSTREAM:

@@ -137,28 +137,31 @@ static bool is_loopback(const struct moat_addr *a, int family)
 	return all_bytes(a->b, 15, 0) && a->b[15] == 1;
 }
 
-/* F4: who has no address yet may still ask for one, or whether it is taken. */
-static bool may_be_unspecified(const struct probe *probe)
+static bool is_unspecified(const struct moat_addr *a, int family)
+{
+	return all_bytes(a->b + (family == 4 ? 12 : 0), family == 4 ? 4 : 16,
+			 0);
+}
+
+/* F4: who has no address yet may still ask for one, or whether it is taken.
+ * Which packet asks is seen in its transport header, so after all else. */
+static bool asks_for_address(const struct probe *probe)
 {
 	if (probe->family == 4)
-		return probe->proto == IPPROTO_UDP && probe->sport == 68 &&
-		       probe->dport == 67;
-	return probe->proto == IPPROTO_ICMPV6 &&
-	       (probe->type == 135 || probe->type == 131 ||
-		probe->type == 132 || probe->type == 143);
+		return probe->sport == 68 && probe->dport == 67;
+	return probe->type == 135 || probe->type == 131 ||
+	       probe->type == 132 || probe->type == 143;
 }
 
 static bool bad_source(const struct moat_addr *a, const struct probe *probe)
 {
 	if (is_loopback(a, probe->family))
 		return true;
-	if (probe->family == 6) {
-		if (all_bytes(a->b, 16, 0))
-			return !may_be_unspecified(probe);
+	if (is_unspecified(a, probe->family))
+		return probe->proto !=
+		       (probe->family == 4 ? IPPROTO_UDP : IPPROTO_ICMPV6);
+	if (probe->family == 6)
 		return a->b[0] == 0xff || is_mapped(a);
-	}
-	if (all_bytes(a->b + 12, 4, 0))
-		return !may_be_unspecified(probe);
 	return a->b[12] == 0 || (a->b[12] & 0xf0) == 0xe0 ||
 	       all_bytes(a->b + 12, 4, 0xff);
 }
@@ -178,6 +181,19 @@ static bool same_address(const struct moat_addr *a, const struct moat_addr *b)
 	return true;
 }
 
+/* IANA's IPv6 extension headers: walked, or the end of the walk, but never
+ * the protocol of a packet that can be judged (design 3.2). ESP is one. */
+static bool is_extension_header(const struct probe *probe)
+{
+	static const int headers[] = { 0,   43,	 44,  51,  59, 60,
+				       135, 139, 140, 253, 254 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
+		if (probe->family == 6 && probe->proto == headers[i])
+			return true;
+	return false;
+}
+
 static bool valid_tcp(const struct probe *probe)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(valid_flags); i++)
@@ -193,6 +209,8 @@ enum moat_reason packet_parse(const struct probe *probe)
 	const struct moat_addr *to = in ? &probe->local : &probe->remote;
 	int other_icmp = probe->family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 
+	if (is_extension_header(probe))
+		return MOAT_REASON_EXT_HEADER;
 	if (bad_source(source, probe))
 		return MOAT_REASON_BAD_SOURCE;
 	if (in && same_address(source, to))
@@ -203,5 +221,7 @@ enum moat_reason packet_parse(const struct probe *probe)
 		return MOAT_REASON_TCP_FLAGS;
 	if (probe->proto == other_icmp)
 		return MOAT_REASON_ICMP_FAMILY;
+	if (is_unspecified(source, probe->family) && !asks_for_address(probe))
+		return MOAT_REASON_BAD_SOURCE;
 	return MOAT_REASON_NONE;
 }

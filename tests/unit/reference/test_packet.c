@@ -192,6 +192,27 @@ static void icmp_families(void **state)
 	expect(&p, MOAT_REASON_ICMP_FAMILY);
 }
 
+/* RFC 8200, IANA's list: nothing behind such a header can be judged. */
+static void extension_headers(void **state)
+{
+	struct probe p = build_probe(IN, "fd00::1", "fd00::2", 0, 0);
+	int n = 0;
+
+	for (p.proto = 0; p.proto < 256; p.proto++) {
+		struct answer a;
+
+		reference_judge(policy, config, &p, &a);
+		n += a.reason == MOAT_REASON_EXT_HEADER;
+	}
+	assert_int_equal(n, 11);
+	p.proto = 50;
+	expect(&p, PASS);
+	p.proto = 51;
+	expect(&p, MOAT_REASON_EXT_HEADER);
+	p = build_probe(IN, "10.0.0.1", "10.0.0.2", 51, 0);
+	expect(&p, PASS);
+}
+
 static void essentials_icmp(void **state)
 {
 	struct probe p = build_probe(IN, "fe80::1", "fe80::2", ICMP6, 0);
@@ -281,6 +302,7 @@ int main(void)
 		TEST(unspecified_sources),
 		TEST(tcp_flags),
 		TEST(icmp_families),
+		TEST(extension_headers),
 		TEST(essentials_icmp),
 		TEST(essentials_dhcp),
 		TEST(failsafe),
