@@ -19,7 +19,9 @@
 
 #include "kern/private.h"
 
-#define HANDLE 0x6d6f6174	/* "moat" */
+/* "moat", and its neighbour for the moment in which both are there. */
+#define HANDLE 0x6d6f6174u
+#define HANDLE_OTHER (HANDLE + 1)
 #define PRIORITY 1
 
 struct filter {
@@ -33,6 +35,12 @@ struct found {
 	bool any;		/* first is set */
 	struct filter ours;
 };
+
+static bool is_ours(const struct filter *f)
+{
+	return (f->handle == HANDLE || f->handle == HANDLE_OTHER) &&
+	       f->priority == PRIORITY;
+}
 
 static struct bpf_tc_hook hook_of(__u32 ifindex, enum attach_hook hook)
 {
@@ -127,7 +135,7 @@ static int see_filter(const struct nlmsghdr *h, void *arg)
 	if (!r->found.any)
 		r->found.first = f;
 	r->found.any = true;
-	if (f.handle == HANDLE && f.priority == PRIORITY)
+	if (is_ours(&f))
 		r->found.ours = f;
 	return MNL_CB_OK;
 }
@@ -160,8 +168,7 @@ static void judge(const struct datapath *dp, const struct found *f,
 		s.kind = ATTACH_CLSACT;
 		s.ours = true;
 		s.prog_id = f->ours.prog_id;
-		s.first = f->first.handle == HANDLE &&
-			  f->first.priority == PRIORITY;
+		s.first = is_ours(&f->first);
 	}
 	if (!s.ours && hook == ATTACH_TC_EGRESS && f->qdisc[0] &&
 	    strcmp(f->qdisc, "clsact"))
@@ -188,45 +195,91 @@ int clsact_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	return err;
 }
 
-int clsact_replace(__u32 ifindex, enum attach_hook hook, int prog_fd)
+static int put(__u32 ifindex, enum attach_hook hook, __u32 handle, int prog_fd)
 {
 	struct bpf_tc_hook h = hook_of(ifindex, hook);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog_fd,
-		    .flags = BPF_TC_F_REPLACE, .handle = HANDLE,
+		    .flags = BPF_TC_F_REPLACE, .handle = handle,
 		    .priority = PRIORITY);
 
 	return bpf_tc_attach(&h, &opts);
 }
 
-int clsact_detach(__u32 ifindex, enum attach_hook hook)
+static int drop(__u32 ifindex, enum attach_hook hook, __u32 handle)
 {
 	struct bpf_tc_hook h = hook_of(ifindex, hook);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = HANDLE, .priority = PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = PRIORITY);
 
 	return bpf_tc_detach(&h, &opts);
+}
+
+/* Whichever of the two handles is in use; without one, the first. */
+int clsact_replace(__u32 ifindex, enum attach_hook hook, int prog_fd)
+{
+	struct found f = {};
+	int err = look(ifindex, hook, &f);
+
+	return err ? err : put(ifindex, hook,
+			       f.ours.handle ? f.ours.handle : HANDLE, prog_fd);
+}
+
+int clsact_detach(__u32 ifindex, enum attach_hook hook)
+{
+	struct found f = {};
+	int err = look(ifindex, hook, &f);
+
+	/* Both are there after a kill between the two steps of go_ahead(). */
+	while (!err && f.ours.handle) {
+		err = drop(ifindex, hook, f.ours.handle);
+		f = (struct found){};
+		if (!err)
+			err = look(ifindex, hook, &f);
+	}
+	return err;
+}
+
+/* The youngest filter of a priority runs first: a new own one goes in front
+ * of the foreign one, then the old one goes. */
+static int go_ahead(__u32 ifindex, enum attach_hook hook, __u32 old, int prog)
+{
+	int err = put(ifindex, hook, HANDLE + HANDLE_OTHER - old, prog);
+
+	return err ? err : drop(ifindex, hook, old);
+}
+
+static int make_qdisc(__u32 ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, h, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	int err = bpf_tc_hook_create(&h);
+
+	return err == -EEXIST ? 0 : err;
 }
 
 int clsact_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		  struct hook_state *ret)
 {
-	struct bpf_tc_hook h = hook_of(ifindex, hook);
+	int prog = load_prog_fd(dp->load, hook);
 	struct found f = {};
 	int err = look(ifindex, hook, &f);
 
+	if (!err && !f.qdisc[0])
+		err = make_qdisc(ifindex);
 	if (err)
 		return err;
-	if (!f.qdisc[0]) {
-		h.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-		err = bpf_tc_hook_create(&h);
-		if (err && err != -EEXIST)
-			return err;
-	} else if (hook == ATTACH_TC_EGRESS && strcmp(f.qdisc, "clsact")) {
+	if (f.qdisc[0] && strcmp(f.qdisc, "clsact") &&
+	    hook == ATTACH_TC_EGRESS) {
 		judge(dp, &f, hook, ret);
 		return -EBUSY;
 	}
-	err = clsact_replace(ifindex, hook, load_prog_fd(dp->load, hook));
+	err = clsact_replace(ifindex, hook, prog);
 	if (!err && !links_find(dp, ifindex, hook))
 		err = links_add(dp, ifindex, hook, -1);
+	f = (struct found){};
+	if (!err)
+		err = look(ifindex, hook, &f);
+	if (!err && f.any && f.ours.handle && !is_ours(&f.first))
+		err = go_ahead(ifindex, hook, f.ours.handle, prog);
 	if (!err)
 		err = clsact_query(dp, ifindex, hook, ret);
 	return err ? err : ret->ours ? 0 : -EIO;

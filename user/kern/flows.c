@@ -21,12 +21,10 @@
 struct flow_walk {
 	enum moat_table table;
 	bool begun;
-	bool by_key;		/* kernel without batches */
 	__u32 batch;		/* the kernel's cursor: a bucket */
 	size_t room;		/* entries that keys and values hold */
 	struct moat_flow_key *keys;
 	struct moat_flow *values;
-	struct moat_flow_key last;	/* by_key: the cursor */
 };
 
 static const char *const names[MOAT_TABLE_COUNT] = {
@@ -92,10 +90,11 @@ static bool transient(int err)
 	return err == EBUSY || err == ENOMEM || err == EAGAIN || err == EINTR;
 }
 
-/* One batch. 1: more, 0: the last, -errno; *ret_n entries either way. */
-static int next_batch(struct datapath *dp, struct flow_walk *w, int fd,
-		      size_t *ret_n)
+/* One batch (kernel 5.6). 1: more, 0: the last; *ret_n entries either way. */
+static int next_slice(struct datapath *dp, struct flow_walk *w, size_t *ret_n)
 {
+	int fd = datapath_map_fd(dp, names[w->table]);
+
 	for (int tries = 0;; tries++) {
 		__u32 n = w->room, out = 0;
 		int rc = bpf_map_lookup_batch(fd, w->begun ? &w->batch : NULL,
@@ -118,45 +117,6 @@ static int next_batch(struct datapath *dp, struct flow_walk *w, int fd,
 		}
 		dp->flow_retries++;
 	}
-}
-
-/*
- * Key by key, for kernels that refuse batches. A key that vanished sends the
- * kernel back to the first one, so the walk ends there for this time.
- */
-static int next_keys(struct flow_walk *w, int fd, size_t *ret_n)
-{
-	size_t n = 0;
-
-	while (n < w->room) {
-		struct moat_flow_key key, *from = w->begun ? &w->last : NULL;
-		struct moat_flow unused;
-
-		if (from && bpf_map_lookup_elem(fd, from, &unused))
-			break;
-		if (bpf_map_get_next_key(fd, from, &key))
-			break;
-		w->begun = true;
-		w->last = key;
-		if (bpf_map_lookup_elem(fd, &key, &w->values[n]))
-			continue;
-		w->keys[n++] = key;
-	}
-	*ret_n = n;
-	return n == w->room;
-}
-
-static int next_slice(struct datapath *dp, struct flow_walk *w, size_t *ret_n)
-{
-	int fd = datapath_map_fd(dp, names[w->table]), rc;
-
-	if (w->by_key)
-		return next_keys(w, fd, ret_n);
-	rc = next_batch(dp, w, fd, ret_n);
-	if (w->begun || (rc != -EINVAL && rc != -524 /* ENOTSUPP */))
-		return rc;
-	w->by_key = true;
-	return next_keys(w, fd, ret_n);
 }
 
 /* Fetches the next slice, beginning the walk if need be. */

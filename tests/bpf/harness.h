@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A private instance of the datapath under BPF_PROG_TEST_RUN: policy in,
+ * packet in, verdict with reason, rule and counters out. Everything here ends
+ * the running cmocka test on failure.
+ */
+#ifndef MOAT_TEST_HARNESS_H
+#define MOAT_TEST_HARNESS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "compile/image.h"
+#include "kern/attach.h"
+#include "kern/flows.h"
+#include "kern/run.h"
+#include "kern/stats.h"
+#include "kern/store.h"
+#include "support/frame.h"
+
+#define HARNESS_IFINDEX 1	/* lo: TEST_RUN's device in every namespace */
+
+struct harness {
+	struct datapath *dp;
+	struct own_entry own[64];
+	size_t nown;
+	struct moat_iface ifaces[8];
+	size_t nifaces;
+	__u32 generation;	/* of the last push */
+	struct slots *slots;	/* by harness_policy(); NULL before */
+	/* Of the next packets; kept until changed. */
+	__u32 ifindex, ingress_ifindex, gso_segs, gso_size, linear;
+};
+
+struct outcome {
+	int action;		/* as the program returned it */
+	struct moat_trace trace;
+	/* How much this packet moved the counter of trace.reason, and all
+	 * counters of its interface and direction together. */
+	struct moat_count counted, would_drop, all;
+};
+
+/* Small tables, trace on, conventional timeouts, all essentials. */
+void harness_settings(struct datapath_settings *ret);
+struct harness *harness_open(const struct datapath_settings *s); /* NULL: so */
+void harness_close(struct harness *h);
+/* Other load-time constants over the same maps, e.g. settings.fault. */
+void harness_reload(struct harness *h, const struct datapath_settings *s);
+
+/* The host: own addresses by text; alias may be NULL. */
+void harness_own(struct harness *h, const char *addr, const char *alias);
+void harness_broadcast(struct harness *h, const char *addr);
+void harness_iface(struct harness *h, __u32 ifindex, const char *first4,
+		   const char *first6);
+void harness_failsafe(struct harness *h, const struct moat_failsafe *f);
+
+void harness_push(struct harness *h, struct image *image);
+
+/* Runs a frame; the packet of a description. */
+struct outcome harness_frame(struct harness *h, enum attach_hook hook,
+			     const struct packet *p);
+struct outcome harness_run(struct harness *h, enum attach_hook hook,
+			   const struct packet_spec *s);
+
+/*
+ * Runs and asserts: verdict, reason, the action that belongs to it, that
+ * exactly this counter moved by one packet (or gso_segs), and no other.
+ */
+#define expect(h, hook, spec, verdict, reason) \
+	harness_expect(h, hook, spec, \
+		       (struct expected){ verdict, reason, __FILE__, __LINE__ })
+struct expected {
+	enum moat_verdict verdict;
+	enum moat_reason reason;
+	const char *file;
+	int line;
+};
+struct outcome harness_expect(struct harness *h, enum attach_hook hook,
+			      const struct packet_spec *s, struct expected e);
+
+/* Flows. */
+struct moat_flow_key harness_key(const char *local, uint16_t lport,
+				 const char *remote, uint16_t rport,
+				 uint8_t proto);
+bool harness_flow(struct harness *h, enum moat_table table,
+		  const struct moat_flow_key *key, struct moat_flow *ret);
+/* Writes a flow as it is; creates it if need be. */
+void harness_put_flow(struct harness *h, enum moat_table table,
+		      const struct moat_flow_key *key,
+		      const struct moat_flow *flow);
+/* Makes it expire this many seconds from now, or so many ago. */
+void harness_age(struct harness *h, enum moat_table table,
+		 const struct moat_flow_key *key, int seconds);
+size_t harness_count(struct harness *h, enum moat_table table);
+int harness_map(struct harness *h, const char *name);
+
+#endif

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "bpf/site.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include "bpf/place.h"
+
+static int pair;	/* a fresh veth pair for each test */
+
+void open_again(struct site *s)
+{
+	struct datapath_settings set;
+	const char *why = "";
+
+	harness_settings(&set);
+	set.pin_dir = s->dir;
+	set.clsact = s->clsact;
+	if (datapath_open(&set, &s->dp, &why))
+		fail_msg("%s", why);
+}
+
+int site_begin(void **state)
+{
+	struct site *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	snprintf(s->dir, sizeof(s->dir), "%s/attach%d", place_enter(), ++pair);
+	snprintf(s->name, sizeof(s->name), "va%d", pair);
+	snprintf(s->peer, sizeof(s->peer), "vb%d", pair);
+	s->ifindex = place_veth(s->name, s->peer);
+	*state = s;
+	open_again(s);
+	return 0;
+}
+
+int site_begin_clsact(void **state)
+{
+	struct site *s;
+
+	site_begin(state);
+	s = *state;
+	datapath_close(s->dp);
+	s->clsact = true;
+	open_again(s);
+	return 0;
+}
+
+int site_end(void **state)
+{
+	struct site *s = *state;
+
+	datapath_close(s->dp);
+	assert_int_equal(detach_all(s->dir), 0);
+	free(s);
+	return 0;
+}
+
+void need_tcx(void)
+{
+	if (!datapath_facts()->tcx)
+		skip();
+}
+
+int foreign_program(int type, int result)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = result },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(type, "foreign", "GPL", insns,
+			       ARRAY_SIZE(insns), NULL);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+__u32 foreign_id(int fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+	return info.id;
+}
+
+int foreign_link(struct site *s, enum attach_hook hook, int prog)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = KERN_F_BEFORE);
+	int fd = bpf_link_create(prog, (int)s->ifindex,
+				 hook == ATTACH_TC_INGRESS ?
+				 KERN_TCX_INGRESS : KERN_TCX_EGRESS, &opts);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+struct hook_programs on_hook(struct site *s, enum attach_hook hook)
+{
+	struct hook_programs h;
+
+	assert_int_equal(tcx_list(s->ifindex, hook, &h), 0);
+	return h;
+}
+
+void assert_good(const struct hook_state *h, enum attach_kind kind)
+{
+	assert_string_equal(h->why, "");
+	assert_true(h->ours);
+	assert_true(h->first);
+	assert_int_equal(h->kind, kind);
+	assert_int_equal(h->foreign_prog_id, 0);
+}
+
+void query(struct site *s)
+{
+	assert_int_equal(attach_query(s->dp, s->ifindex, s->hook), 0);
+}
+
+void assert_one_each(struct site *s)
+{
+	for (int i = ATTACH_TC_INGRESS; i <= ATTACH_TC_EGRESS; i++) {
+		struct hook_programs h = on_hook(s, i);
+
+		assert_int_equal(h.count, 1);
+		assert_int_equal(h.prog_id[0], load_prog_id(s->dp->load, i));
+	}
+}
+
+bool pinned(struct site *s, const char *hook)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/v%d/links/%u_%s", s->dir,
+		 MOAT_ABI_VERSION, s->ifindex, hook);
+	return !access(path, F_OK);
+}
