@@ -93,6 +93,10 @@ $(OUT)/moatd: $(OUT)/build/user/agent/main.o $(call archives,build)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) \
 		-Wl,--end-group $(LIBS_AGENT) -o $@
 
+# demo.sh, its policy and the schema are inside the program: embed.c.
+$(OUT)/build/user/cli/embed.o $(OUT)/san/user/cli/embed.o: user/cli/demo.sh \
+	policies/training-cluster.yaml policies/policy.schema.json
+
 # ---- tests -------------------------------------------------------------------
 # Every tests/unit/LAYER/test_*.c, tests/bpf/test_*.c and tests/diff/test_*.c
 # is a cmocka program; the other files of tests/support and of its folder are
@@ -157,6 +161,41 @@ demo: deps
 
 deps:
 	@tests/deps.sh
+
+# ---- install -----------------------------------------------------------------
+# A configuration that is there is never touched.
+BINDIR = $(PREFIX)/bin
+SBINDIR = $(PREFIX)/sbin
+MANDIR = $(PREFIX)/share/man
+SHAREDIR = $(PREFIX)/share/moat
+UNITDIR = $(PREFIX)/lib/systemd/system
+COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
+INSTALL := install
+
+install: all
+	$(INSTALL) -D -m 755 $(OUT)/moat $(DESTDIR)$(BINDIR)/moat
+	$(INSTALL) -D -m 755 $(OUT)/moatd $(DESTDIR)$(SBINDIR)/moatd
+	for m in user/cli/man/*.[158]; do $(INSTALL) -D -m 644 $$m \
+		$(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR) policies/*.schema.json
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR)/policies policies/*.yaml
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR)/policies/lists \
+		policies/lists/*
+	$(INSTALL) -d $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(UNITDIR)
+	$(OUT)/moat completion bash > $(DESTDIR)$(COMPLETIONDIR)/moat
+	sed 's,@SBINDIR@,$(SBINDIR),;s,@BINDIR@,$(BINDIR),;s,@SYSCONFDIR@,$(SYSCONFDIR),' \
+		user/agent/moatd.service.in > $(DESTDIR)$(UNITDIR)/moatd.service
+	[ -e $(DESTDIR)$(SYSCONFDIR)/moat/moatd.yaml ] || $(INSTALL) -D -m 640 \
+		user/agent/moatd.yaml $(DESTDIR)$(SYSCONFDIR)/moat/moatd.yaml
+
+# Files only: stop the agent and run `moatd --detach-all` first. Leaves
+# configuration and state.
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/moat $(DESTDIR)$(SBINDIR)/moatd \
+		$(DESTDIR)$(MANDIR)/man1/moat.1 $(DESTDIR)$(MANDIR)/man8/moatd.8 \
+		$(DESTDIR)$(MANDIR)/man5/moat-policy.5 \
+		$(DESTDIR)$(COMPLETIONDIR)/moat $(DESTDIR)$(UNITDIR)/moatd.service
+	rm -rf $(DESTDIR)$(SHAREDIR)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

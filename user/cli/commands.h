@@ -7,7 +7,7 @@
 
 #define COMMANDS(X) \
 	X(check) X(compile) X(explain) X(path) X(diff) X(push) X(confirm) \
-	X(rollback) X(history) X(show) X(status) X(rules) X(drops) X(flows) \
+	X(rollback) X(reload) X(history) X(show) X(status) X(rules) X(drops) X(flows) \
 	X(doctor) X(demo) X(metrics) X(schema) X(version) \
 	X(completion) X(help)
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* moat confirm, rollback, history, show: generations of the policy. */
+/* moat confirm, rollback, reload, history, show: generations of the policy. */
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -86,6 +86,27 @@ const struct command cmd_rollback = {
 	.noptions = ARRAY_SIZE(rollback_options),
 	.max_words = 1,
 	.run = run_rollback,
+};
+
+static int run_reload(struct cli *cli, const struct args *args)
+{
+	_cleanup_json_ json_t *reply = NULL;
+	int code = call_agent(cli, false, json_pack("{s:s}", "cmd", "reload"),
+			      &reply);
+
+	return push_finish(cli, code, reply);
+}
+
+const struct command cmd_reload = {
+	.name = "reload",
+	.heading = HEADING_POLICY,
+	.words = "",
+	.summary = "push the policy file of the agent's configuration",
+	.details =
+	"What `systemctl reload moatd` runs. A broken file changes nothing and\n"
+	"the reload fails.",
+	.examples = "  moat reload\n",
+	.run = run_reload,
 };
 
 static const struct column history_columns[] = {
