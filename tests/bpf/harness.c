@@ -49,6 +49,8 @@ struct harness *harness_open(const struct datapath_settings *s)
 	if (datapath_open(s ? s : &usual, &h->dp, &why))
 		fail_msg("datapath_open: %s", why);
 	h->ifindex = HARNESS_IFINDEX;
+	for (int i = 0; i < MOAT_ESSENTIAL_COUNT; i++)
+		h->config.essential[i] = true;
 	harness_iface(h, HARNESS_IFINDEX, NULL, NULL);
 	return h;
 }
@@ -314,5 +316,6 @@ void harness_close(struct harness *h)
 	if (!h)
 		return;
 	datapath_close(h->dp);
+	slots_free(&h->slots);
 	free(h);
 }

@@ -13,7 +13,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "compile/image.h"
+#include "compile/compile.h"
+#include "policy/config.h"
 #include "kern/attach.h"
 #include "kern/flows.h"
 #include "kern/run.h"
@@ -30,7 +31,8 @@ struct harness {
 	struct moat_iface ifaces[8];
 	size_t nifaces;
 	__u32 generation;	/* of the last push */
-	struct slots *slots;	/* by harness_policy(); NULL before */
+	struct slots slots;	/* rule counters, kept over policies */
+	struct config config;	/* for the next harness_policy() */
 	/* Of the next packets; kept until changed. */
 	__u32 ifindex, ingress_ifindex, gso_segs, gso_size, linear;
 };
@@ -58,6 +60,12 @@ void harness_iface(struct harness *h, __u32 ifindex, const char *first4,
 void harness_failsafe(struct harness *h, const struct moat_failsafe *f);
 
 void harness_push(struct harness *h, struct image *image);
+/* Reads, compiles for the own addresses set so far, grows, pushes. */
+void harness_policy(struct harness *h, const char *yaml);
+/* The image of a policy, for those who push it themselves. */
+struct image *harness_compile(struct harness *h, const char *yaml);
+/* The built-in image that is in force before any policy. */
+void harness_built_in(struct harness *h);
 
 /* Runs a frame; the packet of a description. */
 struct outcome harness_frame(struct harness *h, enum attach_hook hook,
@@ -71,15 +79,30 @@ struct outcome harness_run(struct harness *h, enum attach_hook hook,
  */
 #define expect(h, hook, spec, verdict, reason) \
 	harness_expect(h, hook, spec, \
-		       (struct expected){ verdict, reason, __FILE__, __LINE__ })
+		       (struct expected){ verdict, reason, __FILE__, \
+					  __LINE__, NULL })
 struct expected {
 	enum moat_verdict verdict;
 	enum moat_reason reason;
 	const char *file;
 	int line;
+	const char *rule;	/* "trainers/ssh", "front/110", "" for none */
 };
+/* The same, and the credited or denying rule with its counter. */
+#define expect_rule(h, hook, spec, verdict, reason, name) \
+	harness_expect_rule(h, hook, spec, \
+			    (struct expected){ verdict, reason, __FILE__, \
+					       __LINE__, name })
+struct outcome harness_expect_rule(struct harness *h, enum attach_hook hook,
+				   const struct packet_spec *s,
+				   struct expected e);
 struct outcome harness_expect(struct harness *h, enum attach_hook hook,
 			      const struct packet_spec *s, struct expected e);
+
+/* "trainers/ssh" of a slot, in a static buffer; and back, or fails. */
+const char *harness_rule_name(struct harness *h, __u32 slot);
+__u32 harness_slot(struct harness *h, const char *rule, int direction);
+struct moat_rule_count harness_rule_count(struct harness *h, __u32 slot);
 
 /* Flows. */
 struct moat_flow_key harness_key(const char *local, uint16_t lport,
