@@ -80,5 +80,7 @@ static inline bool space_holds(const struct space *s, __u32 list,
 }
 
 __u32 space_class_of(const struct space *s, const struct moat_addr *a);
+/* The first address of a segment of this family. */
+struct moat_addr segment_address(const struct segment *seg, int family);
 
 #endif

@@ -218,7 +218,7 @@ static void walk(struct sweep *w)
 	close_until(w, NULL);
 }
 
-static struct moat_addr address_of(const struct segment *seg, int family)
+struct moat_addr segment_address(const struct segment *seg, int family)
 {
 	struct moat_addr a;
 
@@ -252,7 +252,7 @@ static __u32 class_of(struct sweep *w, pset lists, const struct segment *seg)
 	s->classes[s->nclasses++] = (struct addr_class){
 		.lists = lists,
 		.family = w->family,
-		.first = address_of(seg, w->family),
+		.first = segment_address(seg, w->family),
 	};
 	return id;
 }
@@ -304,7 +304,7 @@ static int look_back(struct space *s, int family)
 								~0ull) &&
 			      (family == FAMILY4 || seg[i].hi == ~0ull);
 		if (!seen[seg[i].class])
-			c->first = address_of(&seg[i], family);
+			c->first = segment_address(&seg[i], family);
 		c->single = one && !seen[seg[i].class];
 		seen[seg[i].class] = 1;
 	}
