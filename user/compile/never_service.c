@@ -53,19 +53,18 @@ static __u32 next_start(const struct prover *v, __u32 row, __u32 service)
 }
 
 /*
- * The first service from here on that can open a flow in this family: ICMP
- * of its own kind alone, and no replies, errors or redirects.
+ * The first service from here on that can open a flow in this family: no ICMP
+ * of the other, no replies, errors or redirects.
  */
 static __u32 next_opening(__u32 service, int family)
 {
 	struct probe p = { .family = family == FAMILY4 ? 4 : 6 };
-	int other = family == FAMILY4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 
 	for (;;) {
 		p.proto = (int)(service >> 16);
 		p.type = (uint8_t)(service >> 8);
-		if (p.proto == other)
-			service = MOAT_SERVICE(other + 1, 0);
+		if (p.proto <= 255 && !packet_possible(p.family, p.proto))
+			service = MOAT_SERVICE(p.proto + 1, 0);
 		else if (packet_shape_of(&p) != SHAPE_OPENING)
 			service = (service & ~0xffu) + 0x100;
 		else
@@ -125,15 +124,15 @@ static struct moat_addr example(const struct space *s, __u32 class,
 static char *print_service(__u32 service, char buf[64])
 {
 	int proto = (int)(service >> 16);
-	char name[8];
+	char number[8];
+	const char *name = proto_print(proto, number);
 
-	proto_print(proto, name);
 	if (proto_has_ports(proto))
 		snprintf(buf, 64, "%s/%u", name, service & 0xffff);
 	else if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
 		snprintf(buf, 64, "%s type %u code %u", name,
 			 service >> 8 & 0xff, service & 0xff);
-	else if (proto_parse(name) == proto && name[0] > '9')
+	else if (name != number)
 		snprintf(buf, 64, "%s", name);
 	else
 		snprintf(buf, 64, "protocol %d", proto);

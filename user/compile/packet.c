@@ -161,6 +161,29 @@ static bool is_extension(int proto)
 	}
 }
 
+bool packet_possible(int family, int proto)
+{
+	if (family == 4)
+		return proto != IPPROTO_ICMPV6;
+	switch (proto) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_FRAGMENT:
+	case IPPROTO_AH:
+	case IPPROTO_NONE:
+	case IPPROTO_DSTOPTS:
+	case IPPROTO_MH:
+	case 139: /* HIP, RFC 7401 */
+	case 140: /* Shim6, RFC 5533 */
+	case 253: /* experiments, RFC 3692 */
+	case 254:
+	case IPPROTO_ICMP:
+		return false;
+	default:
+		return true;
+	}
+}
+
 enum moat_reason packet_parsed(const struct probe *p)
 {
 	bool in = p->direction == MOAT_INGRESS;
@@ -168,6 +191,10 @@ enum moat_reason packet_parsed(const struct probe *p)
 	const struct moat_addr *to = in ? &p->local : &p->remote;
 
 	if (p->family == 6 && is_extension(p->proto))
+		return MOAT_REASON_EXT_HEADER;
+	/* What ends the walk over IPv6's headers comes before the addresses. */
+	if (p->proto != IPPROTO_ICMP && p->family == 6 &&
+	    !packet_possible(6, p->proto))
 		return MOAT_REASON_EXT_HEADER;
 	if (p->family == 4 ? bad_source4(addr_v4(from), p) :
 			     bad_source6(from, p))
@@ -178,7 +205,7 @@ enum moat_reason packet_parsed(const struct probe *p)
 		return MOAT_REASON_BAD_DESTINATION;
 	if (p->proto == IPPROTO_TCP && !tcp_flags_valid(tcp_flags(p)))
 		return MOAT_REASON_TCP_FLAGS;
-	if (p->proto == (p->family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+	if (!packet_possible(p->family, p->proto))
 		return MOAT_REASON_ICMP_FAMILY;
 	if (is_unspecified(from, p->family) && !may_lack_source(p))
 		return MOAT_REASON_BAD_SOURCE;

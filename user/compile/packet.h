@@ -17,6 +17,9 @@ enum packet_shape {
 enum packet_shape packet_shape_of(const struct probe *p);
 /* Protocol and port as one number, see include/moat/image.h. */
 __u32 packet_service(const struct probe *p);
+/* False for the other family's ICMP and for IPv6 extension headers: they are
+ * walked or end the walk, never a packet's protocol (IANA; F42). */
+bool packet_possible(int family, int proto);
 /* NONE, or the reason for which it can't be accepted as a packet. */
 enum moat_reason packet_parsed(const struct probe *p);
 /* Index of the failsafe entry that lets it pass, or -1. */
