@@ -86,10 +86,25 @@ bool map_in_set(const char *name)
 	       !strcmp(name, "rules");
 }
 
+/*
+ * What outlives a load is named here: its layout is the contract of one
+ * MOAT_ABI_VERSION. A map that is not named belongs to one load alone.
+ */
 bool map_is_private(const char *name)
 {
-	return strchr(name, '.') || !strcmp(name, "clock") ||
-	       !strcmp(name, "trace");
+	static const char *const shared[] = { "own", "ifaces", "failsafe",
+					      "buckets", "packets", "totals",
+					      "ethertypes" };
+
+	if (map_in_set(name))
+		return false;
+	for (unsigned i = 0; i < MOAT_TABLE_COUNT; i++)
+		if (!strcmp(name, table_names[i]))
+			return false;
+	for (unsigned i = 0; i < ARRAY_SIZE(shared); i++)
+		if (!strcmp(name, shared[i]))
+			return false;
+	return true;
 }
 
 static __u32 power_of_two(__u32 n)

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the programs make of the control word: one generation a run, the
+ * previous one past the deadline, nobody's policy when nothing fits (F8, F15,
+ * F17, G1, G4, G6).
+ */
+#include "bpf/harness.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#define POLICY(port) \
+	"version: 1\nname: p\nmode: enforce\nsecurity_groups:\n" \
+	"  web:\n    members: [10.0.0.1]\n    ingress:\n" \
+	"      - {name: open, from: [any], protocol: tcp, ports: [" #port "]}\n" \
+	"    egress: []\n"
+
+static struct packet_spec syn(uint16_t sport, uint16_t dport)
+{
+	return (struct packet_spec){ .family = 4, .from = "10.9.0.1",
+				     .to = "10.0.0.1", .proto = 6,
+				     .sport = sport, .dport = dport,
+				     .seq = 100, .flags = MOAT_TCP_FLAG_SYN };
+}
+
+static int open_one(void **state)
+{
+	struct harness *h = harness_open(NULL);
+
+	harness_own(h, "10.0.0.1", NULL);
+	*state = h;
+	return 0;
+}
+
+static int close_one(void **state)
+{
+	harness_close(*state);
+	return 0;
+}
+
+/* A new opening to a port, from a port never used before. */
+static struct outcome try(struct harness *h, uint16_t dport)
+{
+	static uint16_t sport = 1024;
+	struct packet_spec s = syn(++sport, dport);
+
+	return harness_run(h, ATTACH_TC_INGRESS, &s);
+}
+
+static void assert_judged(struct harness *h, uint16_t open, uint16_t shut,
+			  __u32 generation)
+{
+	struct outcome o = try(h, open);
+
+	assert_int_equal(o.trace.verdict, MOAT_ALLOW);
+	assert_int_equal(o.trace.generation, generation);
+	assert_int_equal(o.counted.packets, 1);
+	o = try(h, shut);
+	assert_int_equal(o.trace.verdict, MOAT_DROP);
+	assert_int_equal(o.trace.reason, MOAT_REASON_SG_NO_MATCH);
+	assert_int_equal(o.trace.generation, generation);
+	assert_int_equal(o.counted.packets, 1);
+}
+
+static void push_waiting(struct harness *h, const char *yaml, __u32 seconds)
+{
+	struct image *image = harness_compile(h, yaml);
+
+	assert_int_equal(store_push(h->dp, image, seconds, &h->generation), 0);
+	image_free(image);
+}
+
+static void each_push_is_judged_by(void **state)
+{
+	struct harness *h = *state;
+
+	for (int i = 0; i < 5; i++) {
+		harness_policy(h, POLICY(1001));
+		assert_judged(h, 1001, 1002, h->generation);
+		harness_policy(h, POLICY(1002));
+		assert_judged(h, 1002, 1001, h->generation);
+	}
+	assert_int_equal(h->generation, 10);
+}
+
+static __u64 fallbacks(struct harness *h)
+{
+	struct moat_totals t;
+
+	assert_int_equal(stats_totals(h->dp, &t), 0);
+	return t.fallback;
+}
+
+/* G1: nobody does anything after the push; the programs turn back alone. */
+static void deadline_turns_back(void **state)
+{
+	struct harness *h = *state;
+	struct store_state s;
+	__u32 first;
+
+	harness_policy(h, POLICY(1001));
+	first = h->generation;
+	push_waiting(h, POLICY(1002), 2);
+	assert_judged(h, 1002, 1001, h->generation);
+	assert_int_equal(fallbacks(h), 0);
+	store_state(h->dp, &s);
+	while (datapath_epoch_seconds(h->dp) < s.deadline)
+		usleep(20000);
+	assert_judged(h, 1001, 1002, first);
+	assert_true(fallbacks(h) >= 2);
+	/* Making it official changes no verdict. */
+	assert_int_equal(store_fall_back(h->dp), 0);
+	assert_judged(h, 1001, 1002, first);
+	harness_policy(h, POLICY(1002));
+	assert_true(h->generation > first + 1);
+	assert_judged(h, 1002, 1001, h->generation);
+}
+
+static void confirmed_stays(void **state)
+{
+	struct harness *h = *state;
+	struct store_state s;
+
+	harness_policy(h, POLICY(1001));
+	push_waiting(h, POLICY(1002), 2);
+	store_state(h->dp, &s);
+	assert_int_equal(store_confirm(h->dp), 0);
+	while (datapath_epoch_seconds(h->dp) <= s.deadline)
+		usleep(20000);
+	assert_judged(h, 1002, 1001, h->generation);
+	assert_int_equal(fallbacks(h), 0);
+}
+
+static void grown_set_judges_alike(void **state)
+{
+	struct harness *h = *state;
+	__u32 want[MOAT_PART_COUNT] = { [MOAT_PART_ROWS] = MOAT_PART_MIN * 4,
+					[MOAT_PART_ADDR4] = MOAT_PART_MAX };
+
+	harness_policy(h, POLICY(1001));
+	assert_int_equal(datapath_grow(h->dp, want, 4000), 0);
+	assert_judged(h, 1001, 1002, h->generation);
+	harness_policy(h, POLICY(1002));
+	assert_judged(h, 1002, 1001, h->generation);
+}
+
+static struct moat_image header(struct harness *h, __u32 slot)
+{
+	struct moat_image i;
+
+	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "image"), &slot,
+					     &i), 0);
+	return i;
+}
+
+static void set_header(struct harness *h, __u32 slot,
+		       const struct moat_image *i)
+{
+	assert_int_equal(bpf_map_update_elem(harness_map(h, "image"), &slot, i,
+					     BPF_ANY), 0);
+}
+
+static void assert_no_policy(struct harness *h)
+{
+	struct packet_spec s = syn(40000, 1001), ssh = syn(40001, 22);
+	struct packet_spec arp = { .ethertype = PACKET_SET(0x0806),
+				   .payload_len = 46 };
+	struct packet_spec ns = { .family = 6, .from = "fe80::2",
+				  .to = "ff02::1", .ttl = 255, .proto = 58,
+				  .type = 135, .payload_len = 16 };
+
+	expect(h, ATTACH_TC_INGRESS, &s, MOAT_DROP, MOAT_REASON_NO_POLICY);
+	/* The failsafe and the essentials hold whatever happens (G1, G14). */
+	expect(h, ATTACH_TC_INGRESS, &ssh, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+	expect(h, ATTACH_TC_INGRESS, &arp, MOAT_ALLOW, MOAT_REASON_NON_IP);
+	expect(h, ATTACH_TC_INGRESS, &ns, MOAT_ALLOW, MOAT_REASON_ESSENTIAL_ND);
+}
+
+static void set_failsafe(struct harness *h)
+{
+	struct moat_failsafe f = { .count = 1, .entry = { {
+		.length = 0, .direction = MOAT_INGRESS, .proto = 6,
+		.first = 22, .last = 22 } } };
+
+	harness_failsafe(h, &f);
+}
+
+/* F8: a header that does not fit the word is nobody's policy. */
+static void misfits_drop_all_but_failsafe(void **state)
+{
+	struct harness *h = *state;
+	struct moat_image good, bad;
+	struct store_state s;
+
+	set_failsafe(h);
+	assert_no_policy(h);		/* nothing was ever pushed */
+	harness_policy(h, POLICY(1001));
+	assert_judged(h, 1001, 1002, h->generation);
+	store_state(h->dp, &s);
+	good = bad = header(h, s.slot);
+	bad.seal ^= 0x100;
+	set_header(h, s.slot, &bad);
+	assert_no_policy(h);
+	bad = good;
+	bad.generation++;		/* seal of another number */
+	set_header(h, s.slot, &bad);
+	assert_no_policy(h);
+	bad.seal = MOAT_IMAGE_SEAL(bad.generation);	/* sealed, not ours */
+	set_header(h, s.slot, &bad);
+	assert_no_policy(h);
+	set_header(h, s.slot, &good);
+	assert_judged(h, 1001, 1002, h->generation);
+}
+
+/* A word full of nonsense must not lead anywhere. */
+static void nonsense_word(void **state)
+{
+	static const __u64 words[] = {
+		~0ull, 0xf000000000000000ull, 0x0f00000000000001ull,
+		MOAT_CTL(7, 9, 1, 0), MOAT_CTL(15, 15, 0xffffff, 1),
+	};
+	struct harness *h = *state;
+	__u32 zero = 0;
+
+	set_failsafe(h);
+	harness_policy(h, POLICY(1001));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct moat_control c = { .word = words[i] };
+
+		assert_int_equal(bpf_map_update_elem(harness_map(h, "control"),
+						     &zero, &c, BPF_ANY), 0);
+		assert_no_policy(h);
+	}
+}
+
+/* ---- G4: two policies in turn under constant packets ---- */
+
+struct flip {
+	struct harness *h;
+	volatile int stop;
+	struct image *image[2];
+	int pushes, errors;
+};
+
+static void *flipper(void *arg)
+{
+	struct flip *f = arg;
+	__u32 generation;
+
+	while (!f->stop) {
+		struct image *image = f->image[f->pushes & 1];
+
+		if (store_push(f->h->dp, image, 0, &generation))
+			f->errors++;
+		f->pushes++;
+	}
+	return NULL;
+}
+
+/* Odd generations open 1001 alone, even ones 1002 alone; 1003 none. */
+static void never_a_mix(void **state)
+{
+	struct harness *h = *state;
+	struct flip f = { .h = h };
+	int seen[2] = {};
+	pthread_t thread;
+
+	f.image[0] = harness_compile(h, POLICY(1001));
+	f.image[1] = harness_compile(h, POLICY(1002));
+	assert_int_equal(store_push(h->dp, f.image[f.pushes++], 0,
+				    &h->generation), 0);
+	assert_int_equal(pthread_create(&thread, NULL, flipper, &f), 0);
+	for (int i = 0; i < 60000 && !(i > 6000 && f.pushes > 60); i++) {
+		uint16_t port = 1001 + i % 3;
+		struct outcome o = try(h, port);
+		int odd = o.trace.generation & 1;
+
+		seen[odd]++;
+		if ((o.trace.verdict == MOAT_ALLOW) != (port == (odd ? 1001 :
+								       1002)))
+			fail_msg("port %u, generation %u: %s", port,
+				 o.trace.generation,
+				 o.trace.verdict ? "drop" : "allow");
+	}
+	f.stop = 1;
+	pthread_join(thread, NULL);
+	image_free(f.image[0]);
+	image_free(f.image[1]);
+	assert_int_equal(f.errors, 0);
+	assert_true(f.pushes > 20);
+	assert_true(seen[0] > 100 && seen[1] > 100);
+}
+
+#define fresh(test) cmocka_unit_test_setup_teardown(test, open_one, close_one)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fresh(each_push_is_judged_by),
+		fresh(deadline_turns_back),
+		fresh(confirmed_stays),
+		fresh(grown_set_judges_alike),
+		fresh(misfits_drop_all_but_failsafe),
+		fresh(nonsense_word),
+		fresh(never_a_mix),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
