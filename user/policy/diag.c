@@ -15,6 +15,7 @@
 #define KEPT_MAX 1000
 /* Code points quoted of a line: a pushed document is one long line. */
 #define QUOTE_MAX 100
+#define QUOTE_WHOLE 80	/* up to this column the line's start is shown */
 #define QUOTE_BEFORE 60
 
 int diags_add_source(struct diags *d, const char *name, const char *text,
@@ -191,9 +192,10 @@ static struct quote quote_around(const struct cursor *c)
 {
 	const struct source *s = c->source;
 	struct quote q = { .start = c->offset, .end = c->offset };
+	int before = c->column <= QUOTE_WHOLE ? QUOTE_WHOLE : QUOTE_BEFORE;
 	int points = 0;
 
-	while (q.start > c->line_start && points < QUOTE_BEFORE)
+	while (q.start > c->line_start && points < before)
 		if (!continues(s->text[--q.start]))
 			points++;
 	q.cut_left = q.start > c->line_start;

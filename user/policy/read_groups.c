@@ -57,7 +57,8 @@ static const struct key_def group_keys[] = {
 	[OBJECT_ADDRESSES] = { "members", false, NULL },
 	[OBJECT_ON_TIGHTEN] = { "on_tighten", false, NULL },
 	[OBJECT_WRONG] = { "applies_to", false,
-			   "a group has `members`, not `applies_to`" },
+			   "a group has `members`, not `applies_to`",
+			   OBJECT_ADDRESSES + 1 },
 };
 static const struct key_def nacl_keys[] = {
 	COMMON_KEYS,
@@ -65,7 +66,8 @@ static const struct key_def nacl_keys[] = {
 	[OBJECT_ON_TIGHTEN] = { "on_tighten", false,
 				"`on_tighten` is for groups: network ACLs always apply at once" },
 	[OBJECT_WRONG] = { "members", false,
-			   "a network ACL has `applies_to`, not `members`" },
+			   "a network ACL has `applies_to`, not `members`",
+			   OBJECT_ADDRESSES + 1 },
 };
 static const struct object_def group_def = OBJECT_DEF("a group", group_keys);
 static const struct object_def nacl_def = OBJECT_DEF("a network ACL",

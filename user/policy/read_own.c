@@ -12,7 +12,7 @@ static void read_entry(struct reader *r, const struct node *node,
 		{ "protocol", true, NULL },
 		{ "ports", false, NULL },
 		{ "icmp", false, NULL },
-		{ "service", false, "a service can't name another one" },
+		{ "service", false, "a service can't name another one", 1 },
 	};
 	static const struct object_def def = OBJECT_DEF("a service", keys);
 	struct field f[ARRAY_SIZE(keys)];

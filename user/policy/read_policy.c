@@ -45,15 +45,15 @@ static bool read_trees(struct reader *r, const struct document *docs)
 	return ok;
 }
 
-static void read_top(struct reader *r, size_t doc)
+static bool read_top(struct reader *r, size_t doc)
 {
 	const struct node *root = tree_root(r->trees[doc]);
 
 	if (root)
-		read_object(r->diags, root, &top_def, r->top[doc]);
-	else
-		diag_error(r->diags, (struct pos){ .file = r->whole.file + (int)doc },
-			   "the document is empty");
+		return read_object(r->diags, root, &top_def, r->top[doc]);
+	diag_error(r->diags, (struct pos){ .file = r->whole.file + (int)doc },
+	   "the document is empty");
+	return false;
 }
 
 /* A scalar of the top level: in one document only. */
@@ -109,9 +109,9 @@ static void read_scalars(struct reader *r)
 	f = top_scalar(r, TOP_REVISION, false);
 	if (f->value)
 		p->revision = read_copy(r->diags, f->value, "revision", 64);
-	if (p->revision && strpbrk(p->revision, "\n\t"))
+	if (p->revision && (!*p->revision || strpbrk(p->revision, "\n\t")))
 		diag_error(r->diags, node_pos(f->value),
-			   "revision must be one line without tabs");
+			   "revision must be one line without tabs, and not empty");
 	read_mode(r, top_scalar(r, TOP_MODE, true), &p->mode);
 	p->on_tighten = TIGHTEN_KEEP;
 	read_on_tighten(r, top_scalar(r, TOP_ON_TIGHTEN, false),
@@ -147,8 +147,12 @@ static void set_revision(struct reader *r)
 
 static void read_all(struct reader *r)
 {
+	bool ok = true;
+
 	for_each_document(i, r)
-		read_top(r, i);
+		ok = read_top(r, i) && ok;
+	if (!ok)
+		return;
 	read_scalars(r);
 	read_own_services(r);
 	if (!declare_names(r))

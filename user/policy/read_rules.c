@@ -28,10 +28,10 @@ enum rule_key {
 	[RULE_DESCRIPTION] = { "description", false, NULL }
 #define INGRESS_KEYS(needed) \
 	[RULE_PEERS] = { "from", needed, NULL }, \
-	[RULE_OTHER_SIDE] = { "to", false, "an ingress rule has `from`, not `to`" }
+	[RULE_OTHER_SIDE] = { "to", false, "an ingress rule has `from`, not `to`", RULE_PEERS + 1 }
 #define EGRESS_KEYS(needed) \
 	[RULE_PEERS] = { "to", needed, NULL }, \
-	[RULE_OTHER_SIDE] = { "from", false, "an egress rule has `to`, not `from`" }
+	[RULE_OTHER_SIDE] = { "from", false, "an egress rule has `to`, not `from`", RULE_PEERS + 1 }
 #define GROUP_KEYS \
 	[RULE_NAME] = { "name", true, NULL }, \
 	[RULE_NUMBER] = { "rule", false, "rules of a group have no numbers: all of them count" }, \

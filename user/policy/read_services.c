@@ -155,6 +155,12 @@ static bool read_icmp_name(struct reader *r, const struct node *node,
 		return false;
 	}
 
+	if (node->plain && strspn(name, "0123456789") == node->count) {
+		diag_error(r->diags, node_pos(node),
+			   "write {type: %s} for a number", name);
+		return false;
+	}
+
 	const char *nearest = icmp_nearest(name);
 	diag_error(r->diags, node_pos(node), "%s is no ICMP type%s%s%s",
 		   node_token(node, token), nearest ? "; did you mean `" : "",

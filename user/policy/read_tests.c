@@ -199,7 +199,7 @@ static void read_never(struct reader *r, const struct node *node,
 		{ "icmp", false, NULL },     { "service", false, NULL },
 		{ "description", false, NULL },
 	};
-	static const struct object_def def = OBJECT_DEF("a never", keys);
+	static const struct object_def def = OBJECT_DEF("an entry of never", keys);
 	struct field f[ARRAY_SIZE(keys)];
 	struct peer_list from = { 0 }, to = { 0 };
 	struct match_list matches = { 0 };

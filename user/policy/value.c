@@ -40,36 +40,53 @@ static const struct key_def *find_key(const struct object_def *def,
 	return NULL;
 }
 
-static const char *nearest_key(const struct object_def *def, const char *text)
+static const struct key_def *nearest_key(const struct object_def *def,
+					 const char *text)
 {
-	size_t best = strlen(text) / 3 + 2;
-	const char *nearest = NULL;
+	size_t len = strlen(text), best = len > 3 ? len / 3 + 2 : 2;
+	const struct key_def *nearest = NULL;
 
 	for (size_t i = 0; i < def->nkeys; i++) {
-		size_t distance = edit_distance(text, def->keys[i].name,
-						best - 1);
+		const struct key_def *key = &def->keys[i];
+		size_t distance = edit_distance(text, key->name, best - 1);
 
-		if (distance < best && !def->keys[i].refusal) {
+		/* An abbreviation: proto. */
+		if (len >= 4 && !strncmp(text, key->name, len))
+			distance = 0;
+		if (distance < best && !key->refusal) {
 			best = distance;
-			nearest = def->keys[i].name;
+			nearest = key;
 		}
 	}
 	return nearest;
 }
 
-static void unknown_key(struct diags *d, const struct node *key,
-			const struct object_def *def)
+/* Returns the key that was meant, so that nobody is told that it's missing. */
+static const struct key_def *unknown_key(struct diags *d,
+					 const struct node *key,
+					 const struct object_def *def)
 {
-	const char *nearest = nearest_key(def, key->text);
+	const struct key_def *nearest = nearest_key(def, key->text);
 	char token[NODE_TOKEN];
 
 	if (nearest)
 		diag_error(d, node_pos(key),
 			   "unknown key %s in %s; did you mean `%s`?",
-			   node_token(key, token), def->what, nearest);
+			   node_token(key, token), def->what, nearest->name);
 	else
 		diag_error(d, node_pos(key), "unknown key %s in %s",
 			   node_token(key, token), def->what);
+	return nearest;
+}
+
+static void missing_keys(struct diags *d, const struct node *node,
+			 const struct object_def *def, const struct field *f,
+			 const bool *excused)
+{
+	for (size_t i = 0; i < def->nkeys; i++)
+		if (def->keys[i].needed && !f[i].key && !excused[i])
+			diag_error(d, node_pos(node), "%s needs `%s`",
+				   def->what, def->keys[i].name);
 }
 
 bool read_mapping(struct diags *d, const struct node *node, const char *what)
@@ -81,6 +98,8 @@ bool read_mapping(struct diags *d, const struct node *node, const char *what)
 bool read_object(struct diags *d, const struct node *node,
 		 const struct object_def *def, struct field *ret)
 {
+	bool excused[OBJECT_KEYS_MAX] = { 0 };
+
 	memset(ret, 0, def->nkeys * sizeof(*ret));
 	if (!read_mapping(d, node, def->what))
 		return false;
@@ -90,21 +109,22 @@ bool read_object(struct diags *d, const struct node *node,
 		const struct key_def *known = find_key(def, key->text);
 
 		if (!known) {
-			unknown_key(d, key, def);
+			known = unknown_key(d, key, def);
+			if (known)
+				excused[known - def->keys] = true;
 			continue;
 		}
 		if (known->refusal) {
 			diag_error(d, node_pos(key), "%s", known->refusal);
+			if (known->instead)
+				excused[known->instead - 1] = true;
 			continue;
 		}
 		if (!ret[known - def->keys].key)
 			ret[known - def->keys] =
 				(struct field){ key, key->next };
 	}
-	for (size_t i = 0; i < def->nkeys; i++)
-		if (def->keys[i].needed && !ret[i].key)
-			diag_error(d, node_pos(node), "%s needs `%s`",
-				   def->what, def->keys[i].name);
+	missing_keys(d, node, def, ret, excused);
 	return true;
 }
 

@@ -15,14 +15,16 @@
 #include "policy/diag.h"
 #include "policy/tree.h"
 
-/* A key of a mapping. refusal: known, but wrong here, and why. */
+/* A key of a mapping. refusal: known, but wrong here, and why; instead is
+ * 1 + the index of the key that was meant, 0 if there is none. */
 struct key_def {
 	const char *name;
 	bool needed;
 	const char *refusal;
+	int instead;
 };
 
-#define OBJECT_KEYS_MAX 24
+#define OBJECT_KEYS_MAX 24	/* of any object */
 struct object_def {
 	const char *what;	/* "a rule": for messages */
 	const struct key_def *keys;
