@@ -134,11 +134,12 @@ static void show(struct cli *cli, const struct loaded *l, const json_t *value)
 			    l->diags.errors ? "" : " (--strict)");
 	else
 		writer_text(&cli->out, "valid: policy %s, revision %s, mode "
-			    "%s: %zu groups, %zu network ACLs, %zu rules, %zu "
-			    "CIDRs, %zu tests passed; %d warning%s", p->name,
-			    p->revision,
+			    "%s: %zu group%s, %zu network ACL%s, %zu rules, "
+			    "%zu CIDRs, %zu tests passed; %d warning%s",
+			    p->name, p->revision,
 			    p->mode == MODE_AUDIT ? "audit" : "enforce",
-			    p->ngroups, p->nnacls, count_rules(p),
+			    p->ngroups, p->ngroups == 1 ? "" : "s", p->nnacls,
+			    p->nnacls == 1 ? "" : "s", count_rules(p),
 			    count_cidrs(p), p->ntests, l->diags.warnings,
 			    l->diags.warnings == 1 ? "" : "s");
 	if (p && l->nhosts)

@@ -12,6 +12,7 @@ struct loaded {
 	struct diags diags;
 	struct policy *policy;	/* NULL: errors in diags */
 	struct config *config;
+	bool config_given;	/* by --config, not the defaults */
 	struct moat_addr *hosts;
 	size_t nhosts;
 	int ephemeral_first, ephemeral_last;	/* 0: the reader's own */
