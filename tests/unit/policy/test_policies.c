@@ -2,7 +2,7 @@
 /*
  * Every policy of policies/: read without an error, warned of as its README
  * says and of nothing else, compiled for each host that its tests name, its
- * tests judged by the reference and by the image engine.
+ * tests judged by the reference and by the image engine, its never: proved.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -199,6 +199,18 @@ static void tests_by_the_reference(void **state)
 	each(check_reference);
 }
 
+static void check_never(const struct shipped *s, struct loaded *l)
+{
+	compile_check_overlap(l->policy, &l->diags);
+	compile_prove_never(l->policy, l->config, &l->diags);
+	assert_silent(&l->diags);
+}
+
+static void never_is_proved(void **state)
+{
+	each(check_never);
+}
+
 static bool is_hosts(const struct policy *p, const struct moat_addr *a)
 {
 	size_t group;
@@ -317,6 +329,7 @@ int main(void)
 		cmocka_unit_test(no_file_is_forgotten),
 		cmocka_unit_test(warnings_stand_as_documented),
 		cmocka_unit_test(tests_by_the_reference),
+		cmocka_unit_test(never_is_proved),
 		cmocka_unit_test(tests_by_the_image_engine),
 		cmocka_unit_test(printed_and_read_back),
 	};
