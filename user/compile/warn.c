@@ -11,48 +11,6 @@
 #include "compile/compile.h"
 #include "compile/warnings.h"
 
-/* Does outer allow all that inner does? Cheap tests first. */
-static bool within(struct facts *f, const struct rule_facts *inner,
-		   struct rule_facts *outer)
-{
-	const struct span *last = &inner->spans[inner->nspans - 1];
-
-	if (inner->spans[0].first < outer->spans[0].first ||
-	    last->last > outer->spans[outer->nspans - 1].last)
-		return false;
-	if (!spans_within(inner, outer))
-		return false;
-	return facts_spend(f, inner->rule->npeers) &&
-	       facts_peers_within(f, inner, outer);
-}
-
-/* Of two rules that allow the same, the later one is the redundant one. */
-static void warn_redundant(struct facts *f, const char *group,
-			   struct list_facts *list, struct diags *diags)
-{
-	char name[FACTS_TEXT], other[FACTS_TEXT];
-
-	for (size_t i = 0; i < list->count; i++) {
-		struct rule_facts *r = &list->rules[i];
-
-		if (r->rule->limit.present)
-			continue;
-		for (size_t k = 0; k < list->count; k++) {
-			struct rule_facts *o = &list->rules[k];
-
-			if (k == i || o->rule->limit.present ||
-			    !within(f, r, o) || (k > i && within(f, o, r)))
-				continue;
-			diag_warning(diags, r->rule->pos,
-				     "rule %s is redundant: %s allows all it "
-				     "does",
-				     rule_print(group, r->rule, name),
-				     rule_print(group, o->rule, other));
-			break;
-		}
-	}
-}
-
 /* How a group allows all in a direction, as a rule's name; NULL: it doesn't. */
 static const char *opener(const struct facts *f, size_t g, int direction)
 {
@@ -135,7 +93,7 @@ static char *voided_by(struct facts *f, const struct carrier *c,
 		for (size_t k = 0; k < list->count; k++) {
 			struct rule_facts *r = &list->rules[k];
 
-			if (!r->rule->limit.present && within(f, limited, r))
+			if (!r->rule->limit.present && rule_within(f, limited, r))
 				return rule_print(f->policy->groups[g].name,
 						  r->rule, buf);
 		}

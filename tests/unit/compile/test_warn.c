@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +15,10 @@
 
 #include "base/cleanup.h"
 #include "compile/compile.h"
+#include "policy/facts.h"
+#include "reference/reference.h"
 #include "support/build.h"
+#include "support/random.h"
 #include "support/warned.h"
 
 static void run(const struct policy *p, struct diags *diags, const void *arg)
@@ -268,6 +272,108 @@ static void large_policy(void **state)
 	policy_free(p);
 }
 
+/* The list that holds rule "owner/name" of a warning, and its index there. */
+static struct ruleset *list_of(struct policy *p, const char *rule, size_t *ret)
+{
+	for (size_t g = 0; g < 2 * (p->ngroups + p->nnacls); g++) {
+		bool nacl = g / 2 >= p->ngroups;
+		struct nacl *n = &p->nacls[nacl ? g / 2 - p->ngroups : 0];
+		struct ruleset *list = nacl ? &n->rules[g % 2] :
+					      &p->groups[g / 2].rules[g % 2];
+
+		for (size_t i = 0; i < list->count; i++) {
+			char name[FACTS_TEXT];
+
+			rule_print(nacl ? n->name : p->groups[g / 2].name,
+				   &list->rules[i], name);
+			*ret = i;
+			if (!strcmp(name, rule))
+				return list;
+		}
+	}
+	return NULL;
+}
+
+static bool names_twice(struct policy *p, const char *rule)
+{
+	size_t i, n = 0;
+	struct ruleset *list;
+	struct policy *copy = build_copy(p);
+
+	while ((list = list_of(copy, rule, &i))) {
+		list->rules[i].number = 0;
+		free(list->rules[i].name);
+		list->rules[i].name = strdup("-");
+		n++;
+	}
+	policy_free(copy);
+	return n > 1;
+}
+
+/* Without the rule that a warning calls idle every packet fares the same. */
+static void assert_idle(struct rng *rng, const struct policy *p,
+			const struct config *c, const char *rule)
+{
+	struct policy *without = build_copy(p);
+	struct palette palette;
+	size_t i;
+	struct ruleset *list = list_of(without, rule, &i);
+
+	assert_non_null(list);
+	/* A port of a protocol that is none of IP's: it matches nothing. */
+	list->rules[i].nservices = 1;
+	list->rules[i].services[0] = (struct service_match){
+		.proto = 253, .type = -1, .code = -1 };
+	palette_make(p, c, &palette);
+	for (int k = 0; k < 200; k++) {
+		struct probe probe = random_probe(rng, &palette);
+		struct answer with, less;
+
+		if (probe.proto == 253)
+			continue;
+		reference_judge(p, c, &probe, &with);
+		reference_judge(without, c, &probe, &less);
+		assert_int_equal(with.verdict, less.verdict);
+		assert_int_equal(with.reason, less.reason);
+	}
+	palette_free(&palette);
+	policy_free(without);
+}
+
+static void idle_rules_are_idle(void **state)
+{
+	struct rng rng = { 20 };
+	size_t redundant_ones = 0, unmatched = 0;
+
+	for (int i = 0; i < 400; i++) {
+		struct policy *p = random_policy(&rng);
+		struct config *c = random_config(&rng);
+		struct diags diags = { 0 };
+
+		compile_warn(p, &diags);
+		for (size_t k = 0; k < diags.count; k++) {
+			char rule[128];
+			bool idle = strstr(diags.items[k].text, "redundant");
+			bool never = strstr(diags.items[k].text, "can never");
+
+			if ((!idle && !never) ||
+			    sscanf(diags.items[k].text, "rule %127s", rule) != 1 ||
+			    names_twice(p, rule))
+				continue;
+			redundant_ones += idle;
+			unmatched += never;
+			assert_idle(&rng, p, c, rule);
+		}
+		diags_free(&diags);
+		build_config_free(c);
+		policy_free(p);
+	}
+	print_message("%zu redundant, %zu unmatched\n", redundant_ones,
+		      unmatched);
+	assert_true(redundant_ones > 20);
+	assert_true(unmatched > 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +386,7 @@ int main(void)
 		cmocka_unit_test(never_matches_together),
 		cmocka_unit_test(never_matches_families),
 		cmocka_unit_test(large_policy),
+		cmocka_unit_test(idle_rules_are_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
