@@ -15,6 +15,7 @@
 #include "moat/host.h"
 #include "moat/image.h"
 #include "moat/knobs.h"
+#include "pkt.h"
 
 /* Load-time constants; written by user space before loading. */
 const volatile struct moat_knobs knobs = {};
@@ -139,6 +140,26 @@ struct {
 	__type(value, struct moat_trace);
 	__uint(max_entries, 1);
 } trace SEC(".maps");
+
+/* New records of drops in this jiffy, per CPU. Writer: programs. */
+struct denied_budget {
+	__u64 jiffy;
+	__u64 spent;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct denied_budget);
+	__uint(max_entries, 1);
+} denied_budgets SEC(".maps");
+
+/* The packet being judged (pkt.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct pkt);
+	__uint(max_entries, 1);
+} scratch SEC(".maps");
 
 /* (jiffies64, boot time) pair, written by moat_clock under TEST_RUN. */
 struct moat_clock_pair {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* The entries: from hook to pipeline and back to a verdict of the hook. */
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "entry.h"
 #include "maps.h"
+#include "pipeline.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -22,16 +25,61 @@ int moat_clock(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
+/*
+ * The skb's facts. Its network header stands behind the link header whatever
+ * that is; where the link header is Ethernet's, the length behind it is known
+ * without asking (F1). packets 0: to be found out from the lengths.
+ */
+static __always_inline struct pkt *tc_begin(struct __sk_buff *skb, __u32 dir)
+{
+	struct pkt *p = pkt_begin(HOOK_TC, dir, skb->ifindex);
+
+	if (!p)
+		return 0;
+	p->ethertype = bpf_ntohs(skb->protocol);
+	p->gso = skb->gso_size;
+	if (p->iface_flags & MOAT_IFACE_ETHER)
+		p->frame = skb->len - ETH_HLEN;
+	else if (p->gso)
+		p->frame = skb->len;
+	p->packets = p->gso || skb->gso_segs ? skb->gso_segs : 1;
+	p->bytes = p->frame ? p->frame : skb->len;
+	return p;
+}
+
+static __always_inline int tc_run(struct pkt *p, struct __sk_buff *skb)
+{
+	struct frame fr = { .ctx = skb, .hook = HOOK_TC };
+	__u32 tags = skb->vlan_present ? 1 : 0;
+
+	return pipeline_run(&fr, p, tags) == MOAT_DROP ? TC_ACT_SHOT :
+							 TC_ACT_UNSPEC;
+}
+
 SEC("tc")
 int moat_tc_ingress(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	struct pkt *p = tc_begin(skb, MOAT_INGRESS);
+
+	if (!p)
+		return TC_ACT_SHOT;
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		p->flags |= PKT_OTHER_HOST;
+	return tc_run(p, skb);
 }
 
 SEC("tc")
 int moat_tc_egress(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	struct pkt *p = tc_begin(skb, MOAT_EGRESS);
+
+	if (!p)
+		return TC_ACT_SHOT;
+	if (!skb->ingress_ifindex)
+		p->flags |= PKT_SENT;
+	if (skb->sk)
+		p->flags |= PKT_SOCKET;
+	return tc_run(p, skb);
 }
 
 SEC("xdp")

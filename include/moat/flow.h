@@ -108,7 +108,8 @@ struct moat_flow {
 	__u8 seen[2];
 	__u8 marks;
 	__u8 layout;		/* MOAT_ABI_VERSION */
-	__u8 pad[2];
+	__u8 fin[2];		/* 1: FIN seen, by direction; a byte of its own,
+				   so that no racing update of seen loses it */
 	__u8 spare[52];
 };
 MOAT_ASSERT_SIZE(struct moat_flow, 128);
@@ -137,7 +138,7 @@ struct moat_frag_key {
 	struct moat_addr source;
 	struct moat_addr destination;
 	__u32 id;	/* network order; IPv4: 16 bits */
-	__u8 proto;
+	__u8 proto;	/* IPv6: 44, a datagram is its addresses and id alone */
 	__u8 direction;
 	__u8 pad[2];
 };
@@ -150,7 +151,7 @@ struct moat_frag {
 	__u8 verdict;	/* MOAT_ALLOW or MOAT_WOULD_DROP */
 	__u8 reason;	/* of the first fragment */
 	__u8 complete;	/* last fragment seen: the id may be used anew */
-	__u8 pad;
+	__u8 proto;	/* transport protocol; IPv6: behind all headers */
 	__u16 slot;
 	__u16 pad2[3];
 };

@@ -31,6 +31,7 @@ MOAT_ASSERT_SIZE(struct moat_own, 24);
 #define MOAT_IFACE_PROBES 4
 #define MOAT_IFACE_ETHER 1	/* 14-byte Ethernet header at tc */
 #define MOAT_IFACE_SELECTED 2
+#define MOAT_IFACE_LOOPBACK 4	/* lo, where 127/8, ::1 and own sources are */
 struct moat_iface {
 	__u32 ifindex;		/* 0: free */
 	__u32 flags;

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Per-CPU counters: of rules, and of what belongs to no rule. */
+#ifndef MOAT_COUNT_H
+#define MOAT_COUNT_H
+
+#include "maps.h"
+#include "pkt.h"
+
+/* errno.h is not for programs; these are what map updates return. */
+#define E_NOENT 2
+#define E_NOMEM 12
+#define E_BUSY 16
+#define E_EXIST 17
+#define E_2BIG 7
+
+static __always_inline void count_add(struct moat_count *c,
+				      const struct pkt *p)
+{
+	c->packets += p->packets;
+	c->bytes += p->bytes;
+}
+
+static __noinline void count_rule(struct pkt *p, __u32 slot, __u32 would)
+{
+	__u32 index = (slot / MOAT_RULES_PER_ELEMENT) & knobs.rule_mask;
+	struct moat_rule_counters *c;
+	struct moat_rule_count *r;
+
+	c = bpf_map_lookup_elem(&rules, &index);
+	if (!c)
+		return;
+	r = &c->rule[slot % MOAT_RULES_PER_ELEMENT];
+	count_add(would ? &r->would_drop : &r->hit, p);
+}
+
+static __always_inline void count_connection(__u32 slot)
+{
+	__u32 index = (slot / MOAT_RULES_PER_ELEMENT) & knobs.rule_mask;
+	struct moat_rule_counters *c;
+
+	c = bpf_map_lookup_elem(&rules, &index);
+	if (c)
+		c->rule[slot % MOAT_RULES_PER_ELEMENT].connections++;
+}
+
+static __noinline void count_limited(__u32 slot)
+{
+	__u32 index = (slot / MOAT_RULES_PER_ELEMENT) & knobs.rule_mask;
+	struct moat_rule_counters *c = bpf_map_lookup_elem(&rules, &index);
+
+	if (c)
+		c->rule[slot % MOAT_RULES_PER_ELEMENT].limited++;
+}
+
+static __noinline void count_refusal(__u32 table, long error)
+{
+	__u32 zero = 0, why;
+	struct moat_totals *t = bpf_map_lookup_elem(&totals, &zero);
+
+	if (!t || table >= MOAT_TABLE_COUNT)
+		return;
+	why = error == -E_2BIG	? MOAT_REFUSAL_FULL :
+	      error == -E_BUSY	? MOAT_REFUSAL_BUSY :
+	      error == -E_NOMEM ? MOAT_REFUSAL_NOMEM :
+				  MOAT_REFUSAL_OTHER;
+	t->refused[table & 7][why & 3]++;
+}
+
+static __always_inline void count_created(__u32 table)
+{
+	__u32 zero = 0;
+	struct moat_totals *t = bpf_map_lookup_elem(&totals, &zero);
+
+	if (t)
+		t->created[table & 7]++;
+}
+_Static_assert(MOAT_TABLE_COUNT == 8 && MOAT_REFUSAL_COUNT == 4, "masks above");
+
+#endif

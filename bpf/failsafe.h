@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Address and port pairs that no policy can close, both legs (design 3.5). */
+#ifndef MOAT_FAILSAFE_H
+#define MOAT_FAILSAFE_H
+
+#include "maps.h"
+#include "parse_l4.h"
+#include "pkt.h"
+
+static __always_inline __u64 prefix_mask(__u32 bits)
+{
+	return bits >= 64 ? ~0ull : ~(~0ull >> (bits & 63));
+}
+
+/* What an entry is compared with, in one scalar beside the remote address: a
+ * packet, or the pair inside an ICMP error as the packet it was. */
+#define FAILSAFE_PROBE(lport, rport, proto, dir, opening) \
+	((__u64)(lport) | (__u64)(rport) << 16 | (__u64)(proto) << 32 | \
+	 (__u64)(dir) << 40 | ((opening) ? 1ull << 41 : 0))
+
+/*
+ * Ingress entries name our port, egress entries theirs, in both legs. The leg
+ * back is never a TCP SYN: that would open another connection.
+ */
+static __always_inline bool
+failsafe_matches(const struct moat_failsafe_entry *e, __u64 upper, __u64 lower,
+		 __u64 probe)
+{
+	__u16 port = e->direction == MOAT_INGRESS ? probe : probe >> 16;
+	__u8 proto = probe >> 32, dir = probe >> 40 & 1;
+
+	if (e->proto != proto || port < e->first || port > e->last)
+		return false;
+	if (e->direction != dir && probe >> 41)
+		return false;
+	if ((upper ^ bpf_be64_to_cpu(e->peer.d[0])) & prefix_mask(e->length))
+		return false;
+	if (e->length <= 64)
+		return true;
+	return !((lower ^ bpf_be64_to_cpu(e->peer.d[1])) &
+		 prefix_mask(e->length - 64));
+}
+
+/* Number of the entry that matches plus one, or 0. Global: verified once. */
+__noinline __u32 search_failsafe(__u64 upper, __u64 lower, __u64 probe)
+{
+	__u32 zero = 0, count;
+	struct moat_failsafe *list = bpf_map_lookup_elem(&failsafe, &zero);
+
+	if (!list)
+		return 0;
+	count = list->count;
+	for (__u32 i = 0; i < MOAT_FAILSAFE_MAX; i++) {
+		if (i >= count)
+			break;
+		if (failsafe_matches(&list->entry[i], upper, lower, probe))
+			return list->entry[i].number + 1;
+	}
+	return 0;
+}
+
+/* dir: of the packet that had this key; opening: it is a TCP SYN. */
+static __always_inline __u32 failsafe_find(const struct moat_flow_key *key,
+					   __u32 dir, bool opening)
+{
+	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP &&
+	    key->proto != IPPROTO_SCTP)
+		return 0;
+	return search_failsafe(bpf_be64_to_cpu(key->remote.d[0]),
+			       bpf_be64_to_cpu(key->remote.d[1]),
+			       FAILSAFE_PROBE(bpf_ntohs(key->lport),
+					      bpf_ntohs(key->rport), key->proto,
+					      dir, opening));
+}
+
+static __noinline enum moat_reason check_failsafe(struct pkt *p)
+{
+	__u32 found = failsafe_find(&p->key, p->dir, p->flags & PKT_OPENING);
+
+	if (!found)
+		return MOAT_REASON_NONE;
+	p->failsafe = found - 1;
+	return MOAT_REASON_FAILSAFE;
+}
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The order of the stages, and nothing else. */
+#ifndef MOAT_PIPELINE_H
+#define MOAT_PIPELINE_H
+
+#include "account.h"
+#include "essential.h"
+#include "parse_ip.h"
+#include "parse_l2.h"
+#include "parse_l4.h"
+#include "rejudge.h"
+#include "source.h"
+
+static __always_inline enum moat_reason parse_network(const struct frame *fr, struct pkt *p,
+						      __u32 tags)
+{
+	enum moat_reason reason = parse_vlan(fr, p, tags);
+
+	if (reason != MOAT_REASON_NONE)
+		return reason;
+	if (p->flags & PKT_OTHER_HOST && !knobs.forwarding_judge)
+		return MOAT_REASON_OTHER_HOST;
+	if (p->ethertype == ETH_P_IP)
+		return parse_ipv4(fr, p);
+	if (p->ethertype == ETH_P_IPV6)
+		return parse_ipv6(fr, p);
+	return MOAT_REASON_NON_IP;
+}
+
+static __noinline enum moat_reason parse_packet(const struct frame *fr, struct pkt *p, __u32 tags)
+{
+	enum moat_reason reason = parse_network(fr, p, tags);
+
+	if (reason == MOAT_REASON_NONE)
+		reason = check_addresses(p);
+	if (reason != MOAT_REASON_NONE)
+		return reason;
+	reason = parse_l4(fr, p);
+	if (reason != MOAT_REASON_NONE)
+		return reason;
+	p->flags |= PKT_TUPLE;
+	return check_unspecified(p);
+}
+
+static __always_inline enum moat_reason judge_policy(struct pkt *p)
+{
+	const struct moat_image *h = image_of(p);
+
+	if (!h)
+		return MOAT_REASON_NO_POLICY;
+	if (!(h->flags & MOAT_IMAGE_BUILT_IN))
+		return judge_packet(p);
+	if (h->flags & MOAT_IMAGE_PASS)
+		return judge_before_policy(p);
+	return MOAT_REASON_NO_POLICY;
+}
+
+/* A packet that no flow speaks for, or that opens one. */
+static __noinline enum moat_reason judge_new(const struct frame *fr, struct pkt *p)
+{
+	enum moat_reason reason = check_own_source(p);
+
+	if (reason != MOAT_REASON_NONE)
+		return reason;
+	if (check_failsafe(p) != MOAT_REASON_NONE)
+		return pass_failsafe(p);
+	reason = check_essential(p);
+	if (reason != MOAT_REASON_NONE)
+		return reason;
+	reason = whose_packet(fr, p);
+	if (reason != MOAT_REASON_NONE)
+		return reason;
+	return judge_policy(p);
+}
+
+/*
+ * An opening is judged by the rules of its own direction also when its tuple
+ * is known (design 3.7). Over a closed or refused flow it begins a new one; in
+ * a live one it changes nothing but what any packet does (F32).
+ */
+static __always_inline enum moat_reason judge_parsed(const struct frame *fr, struct pkt *p)
+{
+	struct moat_flow *f = flow_find(p, &p->key);
+	enum moat_reason reason;
+
+	if (f && !(p->flags & PKT_OPENING))
+		return flow_hit(p, f);
+	if (f)
+		p->alive = p->table != MOAT_TABLE_CLOSING &&
+			   (f->state != MOAT_FLOW_RESET ||
+			    p->table == MOAT_TABLE_FLOWS);
+	reason = judge_new(fr, p);
+	if (f && p->alive &&
+	    (p->verdict == MOAT_ALLOW || p->verdict == MOAT_WOULD_DROP)) {
+		flow_step(p, f);
+		flow_count(p, f);
+	}
+	return reason;
+}
+
+/*
+ * F38: L3 bytes, each segment of a GSO packet with its own headers. Where the
+ * length isn't known, as in what can't be parsed, the frame's.
+ */
+static __always_inline void measure(struct pkt *p)
+{
+	__u32 length = p->end - p->l3;
+
+	if (!p->packets)
+		p->packets = p->gso && length > p->header ?
+				     (length - p->header + p->gso - 1) / p->gso :
+				     1;
+	if (p->end)
+		p->bytes = length + (p->packets - 1) * p->header;
+}
+
+/* tags: VLAN tags already taken off the frame. Returns enum moat_verdict. */
+static __always_inline __u32 pipeline_run(const struct frame *fr, struct pkt *p, __u32 tags)
+{
+	enum moat_reason reason = parse_packet(fr, p, tags);
+
+	measure(p);
+	if (reason == MOAT_REASON_NONE)
+		reason = judge_parsed(fr, p);
+	return account(p, reason);
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Policy and flows together: flows made from a judgement, the cached verdict
+ * of a flow that was hit, and judging it again after a switch.
+ */
+#ifndef MOAT_TRACK_H
+#define MOAT_TRACK_H
+
+#include "judge.h"
+#include "tcp.h"
+
+static __always_inline __u64 word_of(const struct pkt *p,
+				     const struct judgement *j,
+				     enum moat_reason reason, __u32 flags)
+{
+	return MOAT_WORD(p->generation, j->rule, reason, j->nacl[MOAT_INGRESS],
+			 j->nacl[MOAT_EGRESS], flags | j->reevaluate);
+}
+
+/* Segments that can't open a flow, and packets that hold no whole tuple. */
+static __always_inline bool can_open(const struct pkt *p)
+{
+	return !(p->flags & (PKT_ANSWER | PKT_ICMP_ERROR | PKT_FRAG_LATER)) &&
+	       !p->alive;
+}
+
+/*
+ * Makes the flow of an allowed opening. A full table refuses it, a busy one
+ * lets it pass without state (F47). Where no group speaks (before a policy,
+ * unassigned addresses) state decides nothing, so its lack neither.
+ */
+static __noinline enum moat_reason track_allowed(struct pkt *p, __u64 word)
+{
+	enum moat_reason reason = MOAT_WORD_REASON(word);
+	long rc;
+
+	if (!can_open(p))
+		return reason;
+	rc = flow_create(p, word, flow_first_table(p));
+	if (!rc && MOAT_WORD_SLOT(word) != MOAT_SLOT_NONE)
+		count_connection(MOAT_WORD_SLOT(word));
+	if (!rc || reason != MOAT_REASON_SG_ALLOW)
+		return reason;
+	if (rc != -E_2BIG)
+		return MOAT_REASON_UNTRACKED;
+	p->verdict = groups_in_audit(p) ? MOAT_WOULD_DROP : MOAT_DROP;
+	return MOAT_REASON_TABLE_FULL;
+}
+
+/* State for what was decided. A group layer's no in audit makes a flow of its
+ * own kind, so that replies count under it; a drop makes none. */
+static __noinline enum moat_reason track(struct pkt *p, struct judgement *j,
+					 enum moat_reason reason)
+{
+	if (p->verdict == MOAT_DROP)
+		return reason;
+	if (!j->deny) {
+		enum moat_reason r;
+
+		r = track_allowed(p, word_of(p, j, j->allow, 0));
+		return r == j->allow ? reason : r;
+	}
+	if (can_open(p))
+		flow_create(p, word_of(p, j, j->deny, MOAT_WORD_WOULD_DROP),
+			    MOAT_TABLE_DENIED);
+	return reason;
+}
+
+/* Judges a packet that no flow speaks for, or that opens one. */
+static __noinline enum moat_reason judge_packet(struct pkt *p)
+{
+	struct judgement j = {};
+	enum moat_reason reason;
+
+	judge(p, &j, p->hook == HOOK_TC && !p->alive);
+	reason = decide(p, &j);
+	if (p->hook == HOOK_XDP)
+		return reason;
+	return track(p, &j, reason);
+}
+
+/* Seen before there was a policy: any opening, and the middle of any flow, so
+ * that the first policy finds the flows that live (G5). */
+static __noinline enum moat_reason judge_before_policy(struct pkt *p)
+{
+	__u64 word = MOAT_WORD(p->generation, MOAT_SLOT_NONE,
+			       MOAT_REASON_BEFORE_POLICY, MOAT_NACL_PASS,
+			       MOAT_NACL_PASS, MOAT_WORD_NO_POLICY);
+
+	p->verdict = MOAT_ALLOW;
+	return track_allowed(p, word);
+}
+
+/* Failsafe connections are tracked so that their ICMP errors are related; the
+ * leg back makes no flow: its direction is not that of the opening. */
+static __noinline enum moat_reason pass_failsafe(struct pkt *p)
+{
+	__u64 word = MOAT_WORD(p->generation, MOAT_SLOT_NONE,
+			       MOAT_REASON_FAILSAFE, MOAT_NACL_PASS,
+			       MOAT_NACL_PASS, MOAT_WORD_FAILSAFE);
+
+	p->verdict = MOAT_ALLOW;
+	return track_allowed(p, word);
+}
+
+#endif
