@@ -25,12 +25,13 @@ static const __u64 reasons_of_groups = 0 MOAT_REASONS(X);
  * endpoint is known and its profile in audit; those of the group layer have
  * its mode (design 3.7). Without a valid policy nothing is in audit.
  */
-static __noinline __u32 verdict_of(struct pkt *p, enum moat_reason reason)
+VERIFIED_ONCE __u32 verdict_of(__u32 reason)
 {
+	struct pkt *p = pkt_current();
 	const struct moat_image *h;
 	bool audit;
 
-	if (!(reasons_that_drop >> reason & 1))
+	if (!p || !(reasons_that_drop >> (reason & 63) & 1))
 		return MOAT_ALLOW;
 	h = image_of(p);
 	if (!h)
@@ -40,7 +41,7 @@ static __noinline __u32 verdict_of(struct pkt *p, enum moat_reason reason)
 		return MOAT_WOULD_DROP;
 	if (p->flags & PKT_ADDRESSES)
 		classify(p);
-	if (reasons_of_groups >> reason & 1)
+	if (reasons_of_groups >> (reason & 63) & 1)
 		audit = groups_in_audit(p);
 	else
 		audit = policy_in_audit(p) ||
@@ -66,11 +67,13 @@ static __always_inline void count_iface(struct pkt *p, enum moat_reason reason)
 
 /* The rule that was credited or that denied; on an opening also the NACL rule
  * that let it by, so that unused ones show. */
-static __always_inline void count_rules(struct pkt *p)
+static __always_inline void count_rules(struct pkt *p, enum moat_reason reason)
 {
 	bool would = p->verdict == MOAT_WOULD_DROP;
 
-	if (p->rule != MOAT_SLOT_NONE)
+	if (reason == MOAT_REASON_RATE_LIMITED && !would)
+		count_limited(p->rule);
+	else if (p->rule != MOAT_SLOT_NONE)
 		count_rule(p, p->rule, would);
 	if (p->nacl_rule != MOAT_SLOT_NONE && p->nacl_rule != p->rule)
 		count_rule(p, p->nacl_rule,
@@ -100,21 +103,27 @@ static __always_inline bool denied_budget(struct pkt *p)
 }
 
 /* A record of what was dropped: no flow, it lets nothing pass. */
-static __noinline void record_denied(struct pkt *p, enum moat_reason reason)
+VERIFIED_ONCE __u32 record_denied(__u32 reason)
 {
-	struct moat_flow *f = bpf_map_lookup_elem(&denied, &p->key);
+	struct pkt *p = pkt_current();
 	struct moat_flow new = {};
+	struct moat_flow *f;
+
+	if (!p)
+		return 0;
+	f = bpf_map_lookup_elem(&denied, &p->key);
 
 	if (flow_lives(f, p->now)) {
 		__sync_fetch_and_add(&f->packets[p->dir & 1], p->packets);
 		__sync_fetch_and_add(&f->bytes[p->dir & 1], p->bytes);
-		return;
+		return 0;
 	}
 	if (!denied_budget(p))
-		return;
+		return 0;
 	flow_fill(p, &new, MOAT_WORD(p->generation, p->rule, reason, 0, 0, 0),
 		  knobs.timeout[MOAT_TIMEOUT_TCP_HALF_OPEN]);
 	bpf_map_update_elem(&denied, &p->key, &new, BPF_ANY);
+	return 0;
 }
 
 static __noinline void write_trace(struct pkt *p, enum moat_reason reason)
@@ -138,12 +147,12 @@ static __noinline void write_trace(struct pkt *p, enum moat_reason reason)
 static __noinline __u32 account(struct pkt *p, enum moat_reason reason)
 {
 	if (p->verdict == MOAT_VERDICT_COUNT)
-		p->verdict = verdict_of(p, reason);
+		p->verdict = verdict_of(reason);
 	count_iface(p, reason);
 	if (p->rule != MOAT_SLOT_NONE || p->nacl_rule != MOAT_SLOT_NONE)
-		count_rules(p);
+		count_rules(p, reason);
 	if (p->verdict == MOAT_DROP && p->flags & PKT_ADDRESSES)
-		record_denied(p, reason);
+		record_denied(reason);
 	if (knobs.trace)
 		write_trace(p, reason);
 	return p->verdict;

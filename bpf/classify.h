@@ -3,8 +3,6 @@
  * The policy image: address to class, class to profile and row, row and
  * service to cell. Every search is branch-free with unsigned shifts (design
  * section 4, "What the verifiers take"): one state a step, on every kernel.
- * The searches are global functions of scalars, which are verified once and
- * not again for every path that calls them (since 5.6).
  */
 #ifndef MOAT_CLASSIFY_H
 #define MOAT_CLASSIFY_H
@@ -66,7 +64,7 @@ static __noinline const struct moat_image *image_of(const struct pkt *p)
 	} \
 	pos_; })
 
-__noinline __u32 search_addr4(__u32 slot, __u32 addr)
+VERIFIED_ONCE __u32 search_addr4(__u32 slot, __u32 addr)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ADDR4];
 	const __u32 *words = PART(&slot, addr4);
@@ -88,7 +86,7 @@ __noinline __u32 search_addr4(__u32 slot, __u32 addr)
 }
 
 /* One level of ADDR6: the value beside the last key <= v. */
-__noinline __u32 search_addr6(__u32 slot, __u32 block, __u64 v)
+VERIFIED_ONCE __u32 search_addr6(__u32 slot, __u32 block, __u64 v)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ADDR6];
 	const __u64 *keys = PART(&slot, addr6);
@@ -105,7 +103,7 @@ __noinline __u32 search_addr6(__u32 slot, __u32 block, __u64 v)
 }
 
 /* The cell of a service in a row's block. */
-__noinline __u32 search_row(__u32 slot, __u32 block, __u32 service)
+VERIFIED_ONCE __u32 search_row(__u32 slot, __u32 block, __u32 service)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ROWS];
 	const __u32 *words = PART(&slot, rows);

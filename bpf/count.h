@@ -54,16 +54,19 @@ static __noinline void count_limited(__u32 slot)
 
 static __noinline void count_refusal(__u32 table, long error)
 {
-	__u32 zero = 0, why;
+	__u32 zero = 0, why, index;
 	struct moat_totals *t = bpf_map_lookup_elem(&totals, &zero);
 
-	if (!t || table >= MOAT_TABLE_COUNT)
+	if (!t)
 		return;
 	why = error == -E_2BIG	? MOAT_REFUSAL_FULL :
 	      error == -E_BUSY	? MOAT_REFUSAL_BUSY :
 	      error == -E_NOMEM ? MOAT_REFUSAL_NOMEM :
 				  MOAT_REFUSAL_OTHER;
-	t->refused[table & 7][why & 3]++;
+	index = (table & 7) * MOAT_REFUSAL_COUNT + (why & 3);
+	barrier_var(index);
+	index &= 31;
+	(&t->refused[0][0])[index]++;
 }
 
 static __always_inline void count_created(__u32 table)
@@ -71,8 +74,10 @@ static __always_inline void count_created(__u32 table)
 	__u32 zero = 0;
 	struct moat_totals *t = bpf_map_lookup_elem(&totals, &zero);
 
+	barrier_var(table);
+	table &= 7;
 	if (t)
-		t->created[table & 7]++;
+		t->created[table]++;
 }
 _Static_assert(MOAT_TABLE_COUNT == 8 && MOAT_REFUSAL_COUNT == 4, "masks above");
 

@@ -7,11 +7,6 @@
 #include "parse_l4.h"
 #include "pkt.h"
 
-static __always_inline __u64 prefix_mask(__u32 bits)
-{
-	return bits >= 64 ? ~0ull : ~(~0ull >> (bits & 63));
-}
-
 /* What an entry is compared with, in one scalar beside the remote address: a
  * packet, or the pair inside an ICMP error as the packet it was. */
 #define FAILSAFE_PROBE(lport, rport, proto, dir, opening) \
@@ -20,29 +15,31 @@ static __always_inline __u64 prefix_mask(__u32 bits)
 
 /*
  * Ingress entries name our port, egress entries theirs, in both legs. The leg
- * back is never a TCP SYN: that would open another connection.
+ * back is never a TCP SYN: that would open another connection. Without a
+ * branch, else the verifier walks every combination: 0 if all agrees, and
+ * over is 1 for prefixes of 64 bits and more.
  */
-static __always_inline bool
-failsafe_matches(const struct moat_failsafe_entry *e, __u64 upper, __u64 lower,
+static __always_inline __u64
+failsafe_differs(const struct moat_failsafe_entry *e, __u64 upper, __u64 lower,
 		 __u64 probe)
 {
-	__u16 port = e->direction == MOAT_INGRESS ? probe : probe >> 16;
-	__u8 proto = probe >> 32, dir = probe >> 40 & 1;
+	__u64 dir = e->direction & 1, n = e->length, differs, over, bits;
+	__u64 port = probe >> (dir * 16) & 0xffff;
 
-	if (e->proto != proto || port < e->first || port > e->last)
-		return false;
-	if (e->direction != dir && probe >> 41)
-		return false;
-	if ((upper ^ bpf_be64_to_cpu(e->peer.d[0])) & prefix_mask(e->length))
-		return false;
-	if (e->length <= 64)
-		return true;
-	return !((lower ^ bpf_be64_to_cpu(e->peer.d[1])) &
-		 prefix_mask(e->length - 64));
+	over = 0 - ((63 - n) >> 63);
+	bits = ~(~0ull >> (n & 63));
+	differs = (probe >> 32 & 0xff) ^ e->proto;
+	differs |= (port - e->first) >> 63 | ((__u64)e->last - port) >> 63;
+	differs |= ((probe >> 40) ^ dir) & probe >> 41 & 1;
+	differs |= (upper ^ bpf_be64_to_cpu(e->peer.d[0])) & (bits | over);
+	differs |= (lower ^ bpf_be64_to_cpu(e->peer.d[1])) &
+		   ((bits & over) | (0 - (n >> 7)));
+	barrier_var(differs);
+	return differs;
 }
 
-/* Number of the entry that matches plus one, or 0. Global: verified once. */
-__noinline __u32 search_failsafe(__u64 upper, __u64 lower, __u64 probe)
+/* Number of the entry that matches plus one, or 0. */
+VERIFIED_ONCE __u32 search_failsafe(__u64 upper, __u64 lower, __u64 probe)
 {
 	__u32 zero = 0, count;
 	struct moat_failsafe *list = bpf_map_lookup_elem(&failsafe, &zero);
@@ -53,7 +50,7 @@ __noinline __u32 search_failsafe(__u64 upper, __u64 lower, __u64 probe)
 	for (__u32 i = 0; i < MOAT_FAILSAFE_MAX; i++) {
 		if (i >= count)
 			break;
-		if (failsafe_matches(&list->entry[i], upper, lower, probe))
+		if (!failsafe_differs(&list->entry[i], upper, lower, probe))
 			return list->entry[i].number + 1;
 	}
 	return 0;

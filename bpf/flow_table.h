@@ -211,11 +211,14 @@ static __noinline void flow_fill(const struct pkt *p, struct moat_flow *f,
 }
 
 /* A new flow. 0 or -errno, which is counted as a refusal. */
-static __noinline long flow_create(struct pkt *p, __u64 word, __u32 table)
+VERIFIED_ONCE int flow_create(__u64 word, __u32 table)
 {
+	struct pkt *p = pkt_current();
 	struct moat_flow f = {};
 	long rc;
 
+	if (!p)
+		return -E_NOMEM;
 	flow_fill(p, &f, word, flow_first_timeout(p));
 	rc = flow_insert_new(p, &f, table);
 	if (rc)

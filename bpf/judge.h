@@ -10,18 +10,6 @@
 #include "limit.h"
 #include "parse_l4.h"
 
-/* What both layers say of a packet, or of a flow's opening. */
-struct judgement {
-	__u32 nacl[2];		/* MOAT_NACL_*, by direction */
-	__u32 nacl_rule;	/* slot that decides in the packet's direction */
-	__u32 deny;		/* reason of the group layer's no, or NONE */
-	__u32 allow;		/* reason of its yes */
-	__u32 rule;		/* slot of the group rule */
-	__u32 audit;		/* the group layer's no is in audit */
-	__u32 reevaluate;	/* MOAT_WORD_REEVALUATE or 0 */
-	__u32 cannot_open;	/* answers, and midstream: drop */
-};
-
 /*
  * Service of a flow's packets in a direction: their destination port, or
  * their ICMP type and code, which for answers is the answering type.
@@ -97,68 +85,70 @@ static __always_inline bool groups_in_audit(const struct pkt *p)
 
 /* F7: an unlimited rule is credited before limited ones; those are asked in
  * file order, each over its limit does not match. */
-static __always_inline void judge_rules(struct pkt *p, struct judgement *j,
-					__u32 cell, bool spend)
+static __always_inline void judge_rules(struct pkt *p, __u32 cell, __u32 spend)
 {
 	__u32 sg = MOAT_CELL_SG(cell);
 
 	if (sg == MOAT_CELL_NONE) {
-		j->deny = MOAT_REASON_SG_NO_MATCH;
+		p->j.deny = MOAT_REASON_SG_NO_MATCH;
 		return;
 	}
-	j->rule = sg;
+	p->j.rule = sg;
 	if (cell & MOAT_CELL_LIMITED)
-		j->deny = limit_chain(p, sg, spend, &j->rule);
+		p->j.deny = limit_chain(sg, spend);
 }
 
-static __noinline void judge_groups(struct pkt *p, struct judgement *j,
-				    __u32 cell, __u32 spend)
+static __noinline void judge_groups(struct pkt *p, __u32 cell, __u32 spend)
 {
-	j->rule = MOAT_SLOT_NONE;
-	j->deny = MOAT_REASON_NONE;
-	j->reevaluate = 0;
-	j->allow = MOAT_REASON_SG_ALLOW;
-	j->audit = groups_in_audit(p);
+	p->j.rule = MOAT_SLOT_NONE;
+	p->j.deny = MOAT_REASON_NONE;
+	p->j.reevaluate = 0;
+	p->j.allow = MOAT_REASON_SG_ALLOW;
+	p->j.audit = groups_in_audit(p);
 	if (!(p->profile_flags & MOAT_PROFILE_SG)) {
-		j->allow = p->profile_flags & MOAT_PROFILE_NACL ?
+		p->j.allow = p->profile_flags & MOAT_PROFILE_NACL ?
 				   MOAT_REASON_NACL_ALLOW :
 				   MOAT_REASON_UNASSIGNED_ALLOW;
 		if (!knobs.unassigned_allow)
-			j->deny = MOAT_REASON_UNASSIGNED;
+			p->j.deny = MOAT_REASON_UNASSIGNED;
 	} else if (p->flags & PKT_ICMP_ERROR &&
 		   knobs.essential[MOAT_ESSENTIAL_ICMP_ERRORS]) {
-		j->deny = MOAT_REASON_NOT_RELATED;
-	} else if (j->cannot_open) {
-		j->deny = MOAT_REASON_NO_FLOW;
+		p->j.deny = MOAT_REASON_NOT_RELATED;
+	} else if (p->j.cannot_open) {
+		p->j.deny = MOAT_REASON_NO_FLOW;
 	} else {
-		judge_rules(p, j, cell, spend);
+		judge_rules(p, cell, spend);
 	}
-	if (j->rule != MOAT_SLOT_NONE &&
-	    slot_flags(p, j->rule) & MOAT_SLOT_REEVALUATE)
-		j->reevaluate = MOAT_WORD_REEVALUATE;
+	if (p->j.rule != MOAT_SLOT_NONE &&
+	    slot_flags(p, p->j.rule) & MOAT_SLOT_REEVALUATE)
+		p->j.reevaluate = MOAT_WORD_REEVALUATE;
 }
 
-/* Fills *j for the packet. spend: a limited rule takes a token. */
-static __noinline void judge(struct pkt *p, struct judgement *j, __u32 spend)
+/* Fills p->j for the packet. spend: a limited rule takes a token. */
+VERIFIED_ONCE __u32 judge(__u32 spend)
 {
+	struct pkt *p = pkt_current();
 	__u32 cell, back;
 
+	if (!p)
+		return 0;
 	classify(p);
 	cell = cell_of(p, p->dir, packet_service(p));
-	j->cannot_open = p->flags & PKT_ANSWER ||
+	p->j.cannot_open = p->flags & PKT_ANSWER ||
 			 (p->flags & PKT_MIDSTREAM && knobs.midstream_drop);
-	j->nacl[p->dir & 1] = nacl_verdict(p, cell);
-	j->nacl[~p->dir & 1] = MOAT_NACL_PASS;
-	j->nacl_rule = slot_or_none(MOAT_CELL_NACL(cell));
-	p->nacl_rule = j->nacl_rule;
+	p->j.nacl[p->dir & 1] = nacl_verdict(p, cell);
+	p->j.nacl[~p->dir & 1] = MOAT_NACL_PASS;
+	p->j.nacl_rule = slot_or_none(MOAT_CELL_NACL(cell));
+	p->nacl_rule = p->j.nacl_rule;
 	if (p->profile_flags & MOAT_PROFILE_NACL) {
 		back = cell_of(p, ~p->dir & 1, service_of(&p->key, ~p->dir & 1));
-		j->nacl[~p->dir & 1] = nacl_verdict(p, back);
+		p->j.nacl[~p->dir & 1] = nacl_verdict(p, back);
 	}
 	/* Inward a NACL's no comes first, and costs no token. */
-	if (p->dir == MOAT_INGRESS && j->nacl[MOAT_INGRESS] == MOAT_NACL_DENY)
+	if (p->dir == MOAT_INGRESS && p->j.nacl[MOAT_INGRESS] == MOAT_NACL_DENY)
 		spend = false;
-	judge_groups(p, j, cell, spend);
+	judge_groups(p, cell, spend);
+	return 0;
 }
 
 /* A layer's no, or reason NONE. */
@@ -192,26 +182,25 @@ decide_layers(struct pkt *p, const struct layer_no *nacl,
 	return no->reason;
 }
 
-static __noinline enum moat_reason decide(struct pkt *p,
-					  const struct judgement *j)
+static __noinline enum moat_reason decide(struct pkt *p)
 {
 	struct layer_no nacl = {}, groups = {};
-	__u32 verdict = j->nacl[p->dir & 1];
+	__u32 verdict = p->j.nacl[p->dir & 1];
 	enum moat_reason reason;
 
 	if (verdict != MOAT_NACL_PASS)
 		nacl.reason = MOAT_REASON_NACL_DENY;
-	nacl.rule = j->nacl_rule;
+	nacl.rule = p->j.nacl_rule;
 	nacl.audit = verdict == MOAT_NACL_WOULD_DENY;
-	groups.reason = j->deny;
-	groups.rule = j->rule;
-	groups.audit = j->audit;
+	groups.reason = p->j.deny;
+	groups.rule = p->j.rule;
+	groups.audit = p->j.audit;
 	reason = decide_layers(p, &nacl, &groups);
 	if (reason != MOAT_REASON_NONE)
 		return reason;
 	p->verdict = MOAT_ALLOW;
-	p->rule = j->allow == MOAT_REASON_NACL_ALLOW ? j->nacl_rule : j->rule;
-	return j->allow;
+	p->rule = p->j.allow == MOAT_REASON_NACL_ALLOW ? p->j.nacl_rule : p->j.rule;
+	return p->j.allow;
 }
 
 #endif

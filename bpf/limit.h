@@ -83,16 +83,19 @@ static __noinline bool bucket_take(struct pkt *p, const struct limit *l,
 
 /*
  * A chain: limits in file order. The first with a token is credited; else
- * rate-limited, credited to the first. Without spend and at tc (a flow judged
+ * rate-limited, credited to the first; the rule to p->j.rule. Without spend and at tc (a flow judged
  * again, a retransmitted opening) the first matches as it is.
  */
-static __noinline __u32 limit_chain(struct pkt *p, __u32 chain, __u32 spend,
-				    __u32 *ret_rule)
+VERIFIED_ONCE __u32 limit_chain(__u32 chain, __u32 spend)
 {
-	const struct moat_image *h = image_of(p);
+	struct pkt *p = pkt_current();
+	const struct moat_image *h;
 	__u32 at, count, n, number, word;
 	struct limit l;
 
+	if (!p)
+		return MOAT_REASON_SG_NO_MATCH;
+	h = image_of(p);
 	if (!h)
 		return MOAT_REASON_SG_NO_MATCH;
 	at = rows_at(p, h->chains + chain);
@@ -107,14 +110,12 @@ static __noinline __u32 limit_chain(struct pkt *p, __u32 chain, __u32 spend,
 		l.rate = rows_at(p, h->limits + 4 * number + 1);
 		l.burst = rows_at(p, h->limits + 4 * number + 2);
 		if (n == 0)
-			*ret_rule = l.slot;
+			p->j.rule = l.slot;
 		if ((!spend && p->hook == HOOK_TC) ||
 		    bucket_take(p, &l, spend)) {
-			*ret_rule = l.slot;
+			p->j.rule = l.slot;
 			return MOAT_REASON_NONE;
 		}
-		if (spend)
-			count_limited(l.slot);
 	}
 	return MOAT_REASON_RATE_LIMITED;
 }

@@ -161,6 +161,13 @@ struct {
 	__uint(max_entries, 1);
 } scratch SEC(".maps");
 
+static __always_inline struct pkt *pkt_current(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
 /* (jiffies64, boot time) pair, written by moat_clock under TEST_RUN. */
 struct moat_clock_pair {
 	__u64 jiffies;

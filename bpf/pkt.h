@@ -10,7 +10,6 @@
 #ifndef MOAT_PKT_H
 #define MOAT_PKT_H
 
-#include <stdbool.h>
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -24,6 +23,17 @@
 #ifndef barrier_var
 #define barrier_var(var) asm volatile("" : "+r"(var))
 #endif
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+/*
+ * A global function: verified once for itself, on every kernel since 5.6, and
+ * not again for each path that calls it. It takes scalars alone and finds the
+ * packet by pkt_current().
+ */
+#define VERIFIED_ONCE __noinline
 
 enum hook { HOOK_TC, HOOK_XDP };
 
@@ -46,6 +56,18 @@ enum hook { HOOK_TC, HOOK_XDP };
 #define PKT_CLASSIFIED 0x8000	/* profile and remote_class are valid */
 
 #define PKT_FRAGMENT (PKT_FRAG_FIRST | PKT_FRAG_LATER)
+
+/* What both layers say of a packet, or of a flow's opening. */
+struct judgement {
+	__u32 nacl[2];		/* MOAT_NACL_*, by direction */
+	__u32 nacl_rule;	/* slot that decides in the packet's direction */
+	__u32 deny;		/* reason of the group layer's no, or NONE */
+	__u32 allow;		/* reason of its yes */
+	__u32 rule;		/* slot of the group rule */
+	__u32 audit;		/* the group layer's no is in audit */
+	__u32 reevaluate;	/* MOAT_WORD_REEVALUATE or 0 */
+	__u32 cannot_open;	/* answers, and midstream: drop */
+};
 
 struct pkt {
 	struct moat_flow_key key;
@@ -97,6 +119,8 @@ struct pkt {
 	__u8 also;	/* second would-drop, or MOAT_REASON_NONE */
 	__u8 failsafe;	/* entry number */
 	__u8 alive;	/* SYN of a flow that lives: no token, no new flow */
+
+	struct judgement j;
 };
 
 static __always_inline struct moat_addr *pkt_source(struct pkt *p)

@@ -33,18 +33,18 @@ static __always_inline bool asks_groups(struct pkt *p, __u64 word)
  * asked. Of a flow picked up in its middle before there was a policy, nobody
  * knows who opened it: it lives if either direction allows it.
  */
-static __noinline void ask_groups(struct pkt *p, struct judgement *j,
-				  const struct moat_flow *f)
+VERIFIED_ONCE __u32 ask_groups(__u32 dir, __u32 either)
 {
-	__u32 dir = f->direction & 1, marks = f->marks;
-	__u64 word = f->word;
+	struct pkt *p = pkt_current();
 
-	judge_groups(p, j, cell_of(p, dir, service_of(&p->key, dir)), false);
-	if (!j->deny || !(word & MOAT_WORD_NO_POLICY) ||
-	    !(marks & MOAT_MARK_MIDSTREAM))
-		return;
-	dir ^= 1;
-	judge_groups(p, j, cell_of(p, dir, service_of(&p->key, dir)), false);
+	if (!p)
+		return 0;
+	judge_groups(p, cell_of(p, dir & 1, service_of(&p->key, dir & 1)), 0);
+	if (!p->j.deny || !either)
+		return 0;
+	dir = ~dir & 1;
+	judge_groups(p, cell_of(p, dir, service_of(&p->key, dir)), 0);
+	return 0;
 }
 
 /* A flow of the denied table that the policy allows by now. */
@@ -66,27 +66,27 @@ static __noinline void flow_absolve(struct pkt *p, struct moat_flow *f)
 static __noinline enum moat_reason rejudge(struct pkt *p, struct moat_flow *f)
 {
 	__u64 word = f->word, flags = word & MOAT_WORD_REEVALUATE;
-	struct judgement j = {};
 	__u32 reason = MOAT_WORD_REASON(word);
 
 	classify(p);
 	for (int dir = 0; dir < 2; dir++)
-		j.nacl[dir] = nacl_verdict(
+		p->j.nacl[dir] = nacl_verdict(
 			p, cell_of(p, dir, service_of(&p->key, dir)));
-	j.rule = MOAT_WORD_SLOT(word);
+	p->j.rule = MOAT_WORD_SLOT(word);
 	if (asks_groups(p, word)) {
-		ask_groups(p, &j, f);
-		reason = j.deny ? j.deny : j.allow;
-		flags = j.reevaluate | (j.deny ? MOAT_WORD_WOULD_DROP : 0);
+		ask_groups(f->direction, word & MOAT_WORD_NO_POLICY &&
+						 f->marks & MOAT_MARK_MIDSTREAM);
+		reason = p->j.deny ? p->j.deny : p->j.allow;
+		flags = p->j.reevaluate | (p->j.deny ? MOAT_WORD_WOULD_DROP : 0);
 	}
-	if (j.deny && !j.audit) {
-		p->rule = j.rule;
+	if (p->j.deny && !p->j.audit) {
+		p->rule = p->j.rule;
 		p->verdict = MOAT_DROP;
-		return j.deny;
+		return p->j.deny;
 	}
-	f->word = MOAT_WORD(p->generation, j.rule, reason, j.nacl[MOAT_INGRESS],
-			    j.nacl[MOAT_EGRESS], flags);
-	if (p->table == MOAT_TABLE_DENIED && !j.deny)
+	f->word = MOAT_WORD(p->generation, p->j.rule, reason, p->j.nacl[MOAT_INGRESS],
+			    p->j.nacl[MOAT_EGRESS], flags);
+	if (p->table == MOAT_TABLE_DENIED && !p->j.deny)
 		flow_absolve(p, f);
 	return MOAT_REASON_NONE;
 }

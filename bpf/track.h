@@ -10,11 +10,10 @@
 #include "tcp.h"
 
 static __always_inline __u64 word_of(const struct pkt *p,
-				     const struct judgement *j,
 				     enum moat_reason reason, __u32 flags)
 {
-	return MOAT_WORD(p->generation, j->rule, reason, j->nacl[MOAT_INGRESS],
-			 j->nacl[MOAT_EGRESS], flags | j->reevaluate);
+	return MOAT_WORD(p->generation, p->j.rule, reason, p->j.nacl[MOAT_INGRESS],
+			 p->j.nacl[MOAT_EGRESS], flags | p->j.reevaluate);
 }
 
 /* Segments that can't open a flow, and packets that hold no whole tuple. */
@@ -36,7 +35,7 @@ static __noinline enum moat_reason track_allowed(struct pkt *p, __u64 word)
 
 	if (!can_open(p))
 		return reason;
-	rc = flow_create(p, word, flow_first_table(p));
+	rc = flow_create(word, flow_first_table(p));
 	if (!rc && MOAT_WORD_SLOT(word) != MOAT_SLOT_NONE)
 		count_connection(MOAT_WORD_SLOT(word));
 	if (!rc || reason != MOAT_REASON_SG_ALLOW)
@@ -49,19 +48,19 @@ static __noinline enum moat_reason track_allowed(struct pkt *p, __u64 word)
 
 /* State for what was decided. A group layer's no in audit makes a flow of its
  * own kind, so that replies count under it; a drop makes none. */
-static __noinline enum moat_reason track(struct pkt *p, struct judgement *j,
+static __noinline enum moat_reason track(struct pkt *p,
 					 enum moat_reason reason)
 {
 	if (p->verdict == MOAT_DROP)
 		return reason;
-	if (!j->deny) {
+	if (!p->j.deny) {
 		enum moat_reason r;
 
-		r = track_allowed(p, word_of(p, j, j->allow, 0));
-		return r == j->allow ? reason : r;
+		r = track_allowed(p, word_of(p, p->j.allow, 0));
+		return r == p->j.allow ? reason : r;
 	}
 	if (can_open(p))
-		flow_create(p, word_of(p, j, j->deny, MOAT_WORD_WOULD_DROP),
+		flow_create(word_of(p, p->j.deny, MOAT_WORD_WOULD_DROP),
 			    MOAT_TABLE_DENIED);
 	return reason;
 }
@@ -69,14 +68,13 @@ static __noinline enum moat_reason track(struct pkt *p, struct judgement *j,
 /* Judges a packet that no flow speaks for, or that opens one. */
 static __noinline enum moat_reason judge_packet(struct pkt *p)
 {
-	struct judgement j = {};
 	enum moat_reason reason;
 
-	judge(p, &j, p->hook == HOOK_TC && !p->alive);
-	reason = decide(p, &j);
+	judge(p->hook == HOOK_TC && !p->alive);
+	reason = decide(p);
 	if (p->hook == HOOK_XDP)
 		return reason;
-	return track(p, &j, reason);
+	return track(p, reason);
 }
 
 /* Seen before there was a policy: any opening, and the middle of any flow, so
