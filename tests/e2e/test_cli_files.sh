@@ -109,13 +109,16 @@ code "the list is used" 0 moat explain "$WORK/list.yaml" ingress 10.0.0.1 \
 	10.66.1.1 tcp/22 --config <(printf 'version: 1\nfailsafe: []\n')
 rm "$WORK/lists/l.txt"
 code "a list that is gone" 1 moat check "$WORK/list.yaml"
+# Every file of the invalid corpus is refused, with the text beside it.
 found=0
-for f in "$ROOT"/tests/policies/invalid/*.yaml "$ROOT"/policies/invalid/*.yaml; do
-	[ -f "$f" ] || continue
+cd "$ROOT/tests/invalid/policy" || exit 1
+for f in *.yaml; do
 	found=$((found + 1))
-	code "invalid: ${f##*/}" 1 moat check "$f"
+	code "invalid: $f" 1 moat check "$f"
+	yes "diagnostics of $f" cmp "${f%.yaml}.err" "$ERR"
 done
-echo "$found invalid files"
+cd "$ROOT" || exit 1
+yes "there is a corpus" [ "$found" -gt 100 ]
 
 # ---- compile --------------------------------------------------------------------
 code "compile" 0 moat compile "$POLICY" --host 10.20.0.1,fd00:20::1

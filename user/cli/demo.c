@@ -25,9 +25,11 @@ static const struct option options[] = {
 
 static pid_t child;
 
-static void forward(int number)
+/* The script is the first process of its namespace: with it all the others
+ * end, and with the last of them namespaces, mounts and pins. */
+static void stop(int number)
 {
-	kill(child, number == SIGINT ? SIGTERM : number);
+	kill(child, SIGKILL);
 }
 
 /* The agent beside this program, as in the build tree and in /usr/local. */
@@ -70,7 +72,7 @@ static void run_script(void)
 
 static int wait_script(void)
 {
-	struct sigaction action = { .sa_handler = forward };
+	struct sigaction action = { .sa_handler = stop };
 	int status;
 
 	sigaction(SIGINT, &action, NULL);
