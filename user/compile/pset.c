@@ -29,13 +29,11 @@ void pset_pool_free(struct pset_pool *p)
 	*p = (struct pset_pool){ 0 };
 }
 
-pset pset_node(struct pset_pool *p, __u32 place, __u64 value)
+static pset make_node(struct pset_pool *p, __u32 place, __u64 value)
 {
 	__u32 hash = (__u32)hash_mix(value + place * 0x9e3779b97f4a7c15ull);
 	__u32 at = hindex_start(&p->index, hash), id;
 
-	if (!value)
-		return 0;
 	while ((id = hindex_next(&p->index, hash, &at)) != HINDEX_NONE)
 		if (p->nodes[id].value == value && p->nodes[id].place == place)
 			return id;
@@ -49,82 +47,123 @@ pset pset_node(struct pset_pool *p, __u32 place, __u64 value)
 	return id;
 }
 
-/* The set at this place, level steps above the leaves, with member added. */
-static pset add_at(struct pset_pool *p, pset s, __u32 place, __u32 member)
+static __u32 leaf_place(const struct pset_pool *p, __u32 member)
 {
-	__u64 value = p->nodes[s].value;
-	unsigned level = p->depth + (unsigned)__builtin_clz(place) - 31;
-	bool right;
-	pset child;
-
-	if (level == 0)
-		return pset_node(p, place, value | 1ull << (member & 63));
-	right = member >> 6 >> (level - 1) & 1;
-	child = add_at(p, right ? RIGHT(value) : LEFT(value),
-		       2 * place + right, member);
-	return pset_node(p, place, right ? PAIR(LEFT(value), child) :
-					   PAIR(child, RIGHT(value)));
+	return (1u << p->depth) + (member >> 6);
 }
 
 pset pset_add(struct pset_pool *p, pset s, __u32 member)
 {
-	return pset_has(p, s, member) ? s : add_at(p, s, 1, member);
+	pset one = make_node(p, leaf_place(p, member), 1ull << (member & 63));
+
+	return pset_union(p, s, one);
+}
+
+/* Steps from the root. */
+static unsigned level_of(__u32 place)
+{
+	return 31 - (unsigned)__builtin_clz(place);
+}
+
+static bool is_above(__u32 upper, __u32 lower)
+{
+	unsigned a = level_of(upper), b = level_of(lower);
+
+	return a < b && lower >> (b - a) == upper;
+}
+
+/* The child of upper under which lower is: 1 is the right one. */
+static unsigned side_of(__u32 upper, __u32 lower)
+{
+	return lower >> (level_of(lower) - level_of(upper) - 1) & 1;
+}
+
+/* upper with b, which belongs under it. */
+static pset add_below(struct pset_pool *p, pset upper, pset b)
+{
+	__u64 value = p->nodes[upper].value;
+	__u32 place = p->nodes[upper].place;
+
+	if (side_of(place, p->nodes[b].place))
+		value = PAIR(LEFT(value), pset_union(p, RIGHT(value), b));
+	else
+		value = PAIR(pset_union(p, LEFT(value), b), RIGHT(value));
+	return make_node(p, place, value);
+}
+
+/* A new node over two that lie apart. */
+static pset join_apart(struct pset_pool *p, pset a, pset b)
+{
+	__u32 x = p->nodes[a].place, y = p->nodes[b].place;
+	unsigned i = level_of(x), k = level_of(y);
+
+	if (i > k)
+		x >>= i - k;
+	else
+		y >>= k - i;
+	return make_node(p, x >> (level_of(x ^ y) + 1),
+			 x < y ? PAIR(a, b) : PAIR(b, a));
 }
 
 pset pset_union(struct pset_pool *p, pset a, pset b)
 {
 	__u64 va = p->nodes[a].value, vb = p->nodes[b].value;
-	__u32 place = p->nodes[a].place;
+	__u32 x = p->nodes[a].place, y = p->nodes[b].place;
 	pset l, r;
 
 	if (a == b || !b)
 		return a;
 	if (!a)
 		return b;
-	if (place >> p->depth)
-		return pset_node(p, place, va | vb);
+	if (is_above(x, y))
+		return add_below(p, a, b);
+	if (is_above(y, x))
+		return add_below(p, b, a);
+	if (x != y)
+		return join_apart(p, a, b);
+	if (x >> p->depth)
+		return make_node(p, x, va | vb);
 	l = pset_union(p, LEFT(va), LEFT(vb));
 	r = pset_union(p, RIGHT(va), RIGHT(vb));
-	return pset_node(p, place, PAIR(l, r));
+	return make_node(p, x, PAIR(l, r));
 }
 
 bool pset_has(const struct pset_pool *p, pset s, __u32 member)
 {
-	for (unsigned level = p->depth; level > 0 && s; level--) {
+	__u32 leaf = leaf_place(p, member);
+
+	while (s && !(p->nodes[s].place >> p->depth)) {
+		__u32 place = p->nodes[s].place;
 		__u64 value = p->nodes[s].value;
 
-		s = member >> 6 >> (level - 1) & 1 ? RIGHT(value) : LEFT(value);
+		if (!is_above(place, leaf))
+			return false;
+		s = side_of(place, leaf) ? RIGHT(value) : LEFT(value);
 	}
-	return p->nodes[s].value >> (member & 63) & 1;
-}
-
-static __u32 next_at(const struct pset_pool *p, pset s, unsigned level,
-		     __u32 from)
-{
-	__u64 value = p->nodes[s].value;
-	__u32 half = level ? 32u << level : 0, found;
-
-	if (!s)
-		return PSET_END;
-	if (level == 0) {
-		value &= ~0ull << from;
-		return value ? (__u32)__builtin_ctzll(value) : PSET_END;
-	}
-	if (from < half) {
-		found = next_at(p, LEFT(value), level - 1, from);
-		if (found != PSET_END)
-			return found;
-		from = half;
-	}
-	found = next_at(p, RIGHT(value), level - 1, from - half);
-	return found == PSET_END ? found : found + half;
+	return s && p->nodes[s].place == leaf &&
+	       p->nodes[s].value >> (member & 63) & 1;
 }
 
 __u32 pset_next(const struct pset_pool *p, pset s, __u32 from)
 {
-	if (from >= 64u << p->depth)
+	__u64 value = p->nodes[s].value;
+	__u32 place = p->nodes[s].place, first, found;
+	unsigned below;
+
+	if (!s)
 		return PSET_END;
-	return next_at(p, s, p->depth, from);
+	below = p->depth - level_of(place);
+	first = ((place << below) - (1u << p->depth)) * 64;
+	if (from >= first + (64ull << below))
+		return PSET_END;
+	if (below) {
+		found = pset_next(p, LEFT(value), from);
+		return found != PSET_END ? found :
+					   pset_next(p, RIGHT(value), from);
+	}
+	if (from > first)
+		value &= ~0ull << (from - first);
+	return value ? first + (__u32)__builtin_ctzll(value) : PSET_END;
 }
 
 /* An answer not yet known; answers are ids and never that large. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Immutable sets of small numbers, shared and unique: equal sets have equal
- * ids, and a set that differs from another in one member shares all but
- * log(universe) nodes with it. So a hundred groups that overlap over a
- * hundred thousand CIDRs cost neither memory nor comparisons.
+ * ids, and a set that differs from another in one member shares most of its
+ * nodes. So a hundred groups that overlap over a hundred thousand CIDRs cost
+ * neither memory nor comparisons.
  */
 #ifndef MOAT_COMPILE_PSET_H
 #define MOAT_COMPILE_PSET_H
@@ -14,8 +14,9 @@ typedef __u32 pset;	/* a node of the pool; 0: the empty set */
 
 /*
  * A node is a place in an implicit binary tree over the universe (root 1,
- * children 2n and 2n + 1) and its content: 64 members at the leaves, the two
- * children above.
+ * children 2n and 2n + 1) and its content: 64 members at the leaves, two
+ * nodes below it above. A place with members on one side only is left out:
+ * a set of one number is one node.
  */
 struct pset_node {
 	__u64 value;
@@ -58,8 +59,5 @@ struct pset_fold {
 };
 __u32 pset_fold(struct pset_fold *f, const struct pset_pool *p, pset s);
 void pset_fold_free(struct pset_fold *f);
-
-/* The node (place, value); 0 for an empty value. */
-pset pset_node(struct pset_pool *p, __u32 place, __u64 value);
 
 #endif

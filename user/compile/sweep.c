@@ -17,7 +17,7 @@ struct range {
 	__u32 length;
 };
 
-/* An open CIDR: its last address, and the bases that hold it. */
+/* An open CIDR: its last address, and the lists that hold it. */
 struct frame {
 	__u64 hi, lo;	/* of the last address */
 	__u64 from_hi, from_lo;
@@ -30,15 +30,14 @@ struct sweep {
 	int family;
 	struct range *ranges, *spare;
 	size_t nranges;
-	struct pset_pool sets;	/* of bases; shared by both families */
-	/* (set, base) to the set with base: what pset_add() answered before. */
+	bool failed;
+	/* (set, base) to the set with base's lists: what was answered before. */
 	struct step {
 		__u64 key;
 		pset to;
 	} *steps;
 	size_t nsteps, steps_cap;
 	struct hindex step_index;
-	struct pset_fold lists_of;	/* set of bases to set of lists */
 	pset *lists_of_base;
 	struct hindex class_index;
 	struct frame stack[FRAMES_MAX];
@@ -145,11 +144,12 @@ static pset set_with(struct sweep *w, pset set, __u32 base)
 			return w->steps[id].to;
 	if (GROW(w->steps, w->steps_cap, w->nsteps + 1) ||
 	    hindex_add(&w->step_index, hash, (__u32)w->nsteps)) {
-		w->sets.failed = true;
+		w->failed = true;
 		return set;
 	}
 	w->steps[w->nsteps].key = key;
-	w->steps[w->nsteps].to = pset_add(&w->sets, set, base);
+	w->steps[w->nsteps].to = pset_union(&w->space->lists, set,
+					    w->lists_of_base[base]);
 	return w->steps[w->nsteps++].to;
 }
 
@@ -165,7 +165,7 @@ static void emit(struct sweep *w, __u64 hi, __u64 lo, pset set)
 	if (last && last->class == set)
 		return;
 	if (GROW(w->out, w->out_cap, w->nout + 1)) {
-		w->sets.failed = true;
+		w->failed = true;
 		return;
 	}
 	w->out[w->nout++] = (struct segment){ hi, lo, set };
@@ -211,7 +211,7 @@ static void walk(struct sweep *w)
 	w->stack[0] = (struct frame){ 0 };
 	w->nout = 0;
 	emit(w, 0, 0, 0);
-	for (size_t i = 0; i < w->nranges && !w->sets.failed; i++) {
+	for (size_t i = 0; i < w->nranges && !w->failed; i++) {
 		close_until(w, &w->ranges[i]);
 		open_range(w, &w->ranges[i]);
 	}
@@ -257,7 +257,7 @@ static __u32 class_of(struct sweep *w, pset lists, const struct segment *seg)
 	return id;
 }
 
-/* Sets of bases become classes; neighbours of one class are joined. */
+/* Sets of lists become classes. */
 static int classes_of(struct sweep *w)
 {
 	struct space *s = w->space;
@@ -265,11 +265,9 @@ static int classes_of(struct sweep *w)
 
 	for (size_t i = 0; i < w->nout; i++) {
 		struct segment *seg = &w->out[i];
-		pset lists = pset_fold(&w->lists_of, &w->sets, seg->class);
-		__u32 class = class_of(w, lists, seg);
+		__u32 class = class_of(w, seg->class, seg);
 
-		if (class == HINDEX_NONE || w->lists_of.failed ||
-		    s->lists.failed)
+		if (class == HINDEX_NONE)
 			return -ENOMEM;
 		if (n && w->out[n - 1].class == class)
 			continue;
@@ -311,33 +309,12 @@ static int look_back(struct space *s, int family)
 	return 0;
 }
 
-static __u32 lists_of_bases(void *arg, __u32 first, __u64 bits)
-{
-	struct sweep *w = arg;
-	pset lists = 0;
-
-	for (; bits; bits &= bits - 1)
-		lists = pset_union(&w->space->lists, lists,
-				   w->lists_of_base[first +
-					(__u32)__builtin_ctzll(bits)]);
-	return lists;
-}
-
-static __u32 join_lists(void *arg, __u32 left, __u32 right)
-{
-	struct sweep *w = arg;
-
-	return pset_union(&w->space->lists, left, right);
-}
-
 static void sweep_freep(struct sweep *w)
 {
 	free(w->ranges);
 	free(w->spare);
-	pset_pool_free(&w->sets);
 	free(w->steps);
 	hindex_free(&w->step_index);
-	pset_fold_free(&w->lists_of);
 	free(w->lists_of_base);
 	hindex_free(&w->class_index);
 	free(w->out);
@@ -352,12 +329,8 @@ static int sweep_init(struct sweep *w)
 	w->spare = malloc(n * sizeof(*w->spare));
 	w->lists_of_base = calloc(s->nbases + 1, sizeof(*w->lists_of_base));
 	if (!w->ranges || !w->spare || !w->lists_of_base ||
-	    pset_pool_init(&w->sets, s->nbases + 1) ||
 	    pset_pool_init(&s->lists, s->nlists + 1))
 		return -ENOMEM;
-	w->lists_of.leaf = lists_of_bases;
-	w->lists_of.join = join_lists;
-	w->lists_of.arg = w;
 	for (size_t l = 0; l < s->nlists; l++) {
 		for (size_t i = 0; i < s->list[l].nbases; i++) {
 			pset *of = &w->lists_of_base[s->list[l].bases[i]];
@@ -386,7 +359,7 @@ int space_build(struct space *s)
 			return r;
 		sort_ranges(&w);
 		walk(&w);
-		r = w.sets.failed ? -ENOMEM : classes_of(&w);
+		r = (w.failed || s->lists.failed) ? -ENOMEM : classes_of(&w);
 		if (!r)
 			r = look_back(s, w.family);
 	}
