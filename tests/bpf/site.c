@@ -2,14 +2,13 @@
 #include "bpf/site.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
 #include "bpf/place.h"
-
-static int pair;	/* a fresh veth pair for each test */
 
 void open_again(struct site *s)
 {
@@ -23,39 +22,59 @@ void open_again(struct site *s)
 		fail_msg("%s", why);
 }
 
-int site_begin(void **state)
+static int group(void **state, bool clsact)
 {
 	struct site *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
-	snprintf(s->dir, sizeof(s->dir), "%s/attach%d", place_enter(), ++pair);
-	snprintf(s->name, sizeof(s->name), "va%d", pair);
-	snprintf(s->peer, sizeof(s->peer), "vb%d", pair);
-	s->ifindex = place_veth(s->name, s->peer);
+	snprintf(s->dir, sizeof(s->dir), "%s/site", place_enter());
+	s->clsact = clsact;
+	open_again(s);
 	*state = s;
-	open_again(s);
 	return 0;
 }
 
-int site_begin_clsact(void **state)
+int site_group(void **state)
 {
-	struct site *s;
-
-	site_begin(state);
-	s = *state;
-	datapath_close(s->dp);
-	s->clsact = true;
-	open_again(s);
-	return 0;
+	return group(state, false);
 }
 
-int site_end(void **state)
+int site_group_clsact(void **state)
+{
+	return group(state, true);
+}
+
+int site_group_end(void **state)
 {
 	struct site *s = *state;
 
 	datapath_close(s->dp);
 	assert_int_equal(detach_all(s->dir), 0);
 	free(s);
+	return place_leave(state);
+}
+
+int site_begin(void **state)
+{
+	static int pair;
+	struct site *s = *state;
+
+	snprintf(s->name, sizeof(s->name), "va%d", ++pair);
+	snprintf(s->peer, sizeof(s->peer), "vb%d", pair);
+	s->ifindex = place_veth(s->name, s->peer);
+	memset(s->hook, 0, sizeof(s->hook));
+	return 0;
+}
+
+int site_end(void **state)
+{
+	struct site *s = *state;
+	__u32 list[8];
+	size_t n = attach_list(s->dp, list, 8);
+
+	while (n--)
+		detach_interface(s->dp, list[n]);
+	assert_int_equal(attach_list(s->dp, list, 8), 0);
 	return 0;
 }
 

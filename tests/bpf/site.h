@@ -14,14 +14,15 @@ struct site {
 	bool clsact;	/* as on kernels before 6.6 */
 };
 
-/* cmocka setups and their teardown. */
+/* For the group: one instance for all tests, as loading takes seconds. */
+int site_group(void **state);
+int site_group_clsact(void **state);
+int site_group_end(void **state);
+/* For each test: a veth pair of its own, and nothing attached afterwards. */
 int site_begin(void **state);
-int site_begin_clsact(void **state);
 int site_end(void **state);
 #define at_site(test) \
 	cmocka_unit_test_setup_teardown(test, site_begin, site_end)
-#define at_clsact_site(test) \
-	cmocka_unit_test_setup_teardown(test, site_begin_clsact, site_end)
 
 /* As a restarted agent does. */
 void open_again(struct site *s);

@@ -156,13 +156,13 @@ static void clsact_grow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at_clsact_site(clsact_both_directions),
-		at_clsact_site(clsact_foreign_ingress_qdisc),
-		at_clsact_site(clsact_foreign_filters_stay),
-		at_clsact_site(clsact_somebody_came_ahead),
-		at_clsact_site(clsact_flushed),
-		at_clsact_site(clsact_grow),
+		at_site(clsact_both_directions),
+		at_site(clsact_foreign_ingress_qdisc),
+		at_site(clsact_foreign_filters_stay),
+		at_site(clsact_somebody_came_ahead),
+		at_site(clsact_flushed),
+		at_site(clsact_grow),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, place_leave);
+	return cmocka_run_group_tests(tests, site_group_clsact, site_group_end);
 }

@@ -63,5 +63,5 @@ int main(void)
 		at_site(xdp_conflict),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, place_leave);
+	return cmocka_run_group_tests(tests, site_group, site_group_end);
 }

@@ -14,7 +14,7 @@
 #define ENTRIES 4096
 #define SECOND ((__s64)datapath_facts()->hz)
 
-static int open_one(void **state)
+static int open_once(void **state)
 {
 	struct datapath_settings s;
 
@@ -25,7 +25,7 @@ static int open_one(void **state)
 	return 0;
 }
 
-static int close_one(void **state)
+static int close_once(void **state)
 {
 	harness_close(*state);
 	return 0;
@@ -38,6 +38,46 @@ static struct moat_flow_key key_of(unsigned n)
 
 	k.remote.w[3] |= htonl(n >> 16 & 0xff);
 	return k;
+}
+
+struct keys {
+	struct moat_flow_key key[ENTRIES];
+	size_t count;
+};
+
+static bool collect(const struct flow_record *r, void *arg)
+{
+	struct keys *k = arg;
+
+	k->key[k->count++] = r->key;
+	return k->count < ENTRIES;
+}
+
+static int empty_tables(void **state)
+{
+	static const char *const names[] = {
+#define X(symbol, name) name,
+		MOAT_TABLES(X)
+#undef X
+	};
+	struct harness *h = *state;
+	static struct keys k;
+
+	for (unsigned t = 0; t < MOAT_TABLE_COUNT; t++) {
+		struct flow_slice s = { .table = t, .max = 4096,
+					.fn = collect, .arg = &k };
+
+		k.count = 0;
+		if (t == MOAT_TABLE_FRAGMENTS)
+			continue;
+		while (flows_walk(h->dp, &s) > 0)
+			;
+		for (size_t i = 0; i < k.count; i++)
+			bpf_map_delete_elem(harness_map(h, names[t]),
+					    &k.key[i]);
+		assert_int_equal(harness_count(h, t), 0);
+	}
+	return 0;
 }
 
 /* Entry n, expiring this many seconds from now. */
@@ -294,19 +334,19 @@ static void large_table_in_slices(void **state)
 	harness_close(h);
 }
 
-#define fresh(test) cmocka_unit_test_setup_teardown(test, open_one, close_one)
+#define emptied(test) cmocka_unit_test_setup(test, empty_tables)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(walk_sees_each_once),
-		fresh(walk_stops),
-		fresh(empty_table),
-		fresh(expiry_waits_five_seconds),
-		fresh(new_flow_in_evicting_table_stays),
-		fresh(kill_expires_now),
+		emptied(walk_sees_each_once),
+		emptied(walk_stops),
+		emptied(empty_table),
+		emptied(expiry_waits_five_seconds),
+		emptied(new_flow_in_evicting_table_stays),
+		emptied(kill_expires_now),
 		cmocka_unit_test(large_table_in_slices),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, open_once, close_once);
 }
