@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* moat status: is this host enforcing, what, and where not. */
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/call.h"
 #include "cli/commands.h"
 
@@ -11,44 +13,125 @@ static const struct option options[] = {
 };
 
 static const struct column facts[] = {
+	{ "state", "state" },
 	{ "enforcing", "enforcing", COLUMN_STATE },
 	{ "degraded", "degraded" },
-	{ "policy", "policy" },
-	{ "revision", "revision" },
-	{ "mode", "mode" },
+	{ "policy", "policy.name" },
+	{ "revision", "policy.revision" },
+	{ "mode", "policy.mode" },
+	{ "mode on this host", "policy.effective_mode" },
 	{ "generation", "generation" },
-	{ "since", "time" },
+	{ "since", "policy.time" },
+	{ "message", "policy.message" },
 	{ "unconfirmed until", "pending.deadline" },
-	{ "file differs", "policy_file_differs" },
+	{ "last push failed", "last_push.error" },
+	{ "audit suspends", "audit_suspends" },
+	{ "not seen", "not_seen" },
 };
 
 static const struct column interface_columns[] = {
 	{ "interface", "name" },
+	{ "kind", "kind" },
 	{ "selected", "selected" },
 	{ "enforcing", "enforcing", COLUMN_STATE },
-	{ "tc in", "tc_ingress" },
-	{ "tc out", "tc_egress" },
-	{ "xdp", "xdp" },
-	{ "why", "why" },
+	{ "in", "tc_ingress.attach" },
+	{ "out", "tc_egress.attach" },
+	{ "xdp", "xdp.attach" },
+	{ "why", "because" },
 };
 
 static const struct column address_columns[] = {
 	{ "address", "address" },
 	{ "interface", "interface" },
+	{ "judged", "judged" },
 	{ "groups", "groups" },
 	{ "network ACL", "nacl" },
-	{ "as", "as" },
+	{ "as", "follows" },
 };
+
+static const struct column table_columns[] = {
+	{ "table", "table" },
+	{ "entries", "entries" },
+	{ "limit", "limit" },
+};
+
+static const char *text(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+/* Why an interface does not enforce, else why there is no XDP, else why it
+ * was selected or not. */
+static json_t *interface_rows(const json_t *interfaces)
+{
+	json_t *rows = json_deep_copy(interfaces), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		const char *why = text(row, "not_enforcing_why");
+
+		if (!*why)
+			why = text(row, "xdp_why");
+		if (!*why)
+			why = text(row, "why");
+		json_object_set_new(row, "because", json_string(why));
+	}
+	return rows;
+}
+
+/* Facts that say nothing are left out. */
+static json_t *status_facts(const json_t *reply)
+{
+	static const char *const lists[] = { "degraded", "audit_suspends",
+					     "not_seen" };
+	json_t *rows = json_deep_copy(reply);
+	json_t *last = json_object_get(rows, "last_push");
+	json_t *policy = json_object_get(rows, "policy");
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (!json_array_size(json_object_get(rows, lists[i])))
+			json_object_del(rows, lists[i]);
+	if (!*text(last, "error"))
+		json_object_del(rows, "last_push");
+	if (!*text(policy, "message"))
+		json_object_del(policy, "message");
+	if (!strcmp(text(policy, "mode"), text(policy, "effective_mode")))
+		json_object_del(policy, "effective_mode");
+	return rows;
+}
 
 static void show(struct cli *cli, const json_t *reply)
 {
-	writer_facts(&cli->out, reply, facts, ARRAY_SIZE(facts));
+	_cleanup_json_ json_t *object = status_facts(reply);
+	_cleanup_json_ json_t *interfaces =
+		interface_rows(json_object_get(reply, "interfaces"));
+
+	writer_facts(&cli->out, object, facts, ARRAY_SIZE(facts));
+	if (json_is_true(json_object_get(reply, "policy_file_differs")))
+		writer_text(&cli->out, "The policy in force is not that of %s.",
+			    text(reply, "policy_file"));
 	writer_text(&cli->out, "%s", "");
-	writer_table(&cli->out, json_object_get(reply, "interfaces"),
-		     interface_columns, ARRAY_SIZE(interface_columns));
+	writer_table(&cli->out, interfaces, interface_columns,
+		     ARRAY_SIZE(interface_columns));
 	writer_text(&cli->out, "%s", "");
 	writer_table(&cli->out, json_object_get(reply, "addresses"),
 		     address_columns, ARRAY_SIZE(address_columns));
+	writer_text(&cli->out, "%s", "");
+	writer_table(&cli->out, json_object_get(reply, "tables"),
+		     table_columns, ARRAY_SIZE(table_columns));
+}
+
+/* Seconds since the policy in force was pushed; -1: there is none. */
+static int64_t policy_age(const json_t *reply)
+{
+	const char *time = text(json_object_get(reply, "policy"), "time");
+	struct tm tm = {};
+
+	if (!strptime(time, "%Y-%m-%dT%H:%M:%S", &tm))
+		return -1;
+	return clock_wall_ms() / 1000 - (int64_t)timegm(&tm);
 }
 
 static int unmet(const char *fmt, const char *what)
@@ -58,36 +141,32 @@ static int unmet(const char *fmt, const char *what)
 }
 
 /* One condition: CTL_OK, CTL_NO or CTL_USAGE, the last two said. */
-static int check_condition(const json_t *reply, const char *text)
+static int check_condition(const json_t *reply, const char *condition)
 {
-	const char *mode = json_string_value(json_object_get(reply, "mode"));
-	const json_t *age = json_object_get(reply, "age_seconds");
+	const char *state = text(reply, "state");
 	long long number;
 
-	if (!strcmp(text, "enforce")) {
-		if (!json_is_true(json_object_get(reply, "enforcing")))
-			return unmet("not enforcing%s", "");
-		return mode && !strcmp(mode, "enforce") ? CTL_OK :
-			unmet("mode is %s", mode ? mode : "none");
-	}
-	if (!strncmp(text, "generation=", 11) &&
-	    parse_number(text + 11, 0xffffff, &number))
+	if (!strcmp(condition, "enforce"))
+		return !strcmp(state, "enforcing") ? CTL_OK :
+			unmet("not enforcing: %s", state);
+	if (!strncmp(condition, "generation=", 11) &&
+	    parse_number(condition + 11, 0xffffff, &number))
 		return json_integer_value(json_object_get(
 			reply, "generation")) == number ? CTL_OK :
 			unmet("another generation than %s is in force",
-			      text + 11);
-	if (!strncmp(text, "age=", 4) && parse_seconds(text + 4, &number))
-		return json_is_integer(age) &&
-		       json_integer_value(age) <= number ? CTL_OK :
-			unmet("the policy in force is older than %s",
-			      text + 4);
+			      condition + 11);
+	if (!strncmp(condition, "age=", 4) &&
+	    parse_seconds(condition + 4, &number))
+		return policy_age(reply) >= 0 && policy_age(reply) <= number ?
+			CTL_OK : unmet("no policy younger than %s is in force",
+				       condition + 4);
 	return usage_error("status", "--require takes enforce, generation=N "
-			   "and age=TIME, not \"%s\"", text);
+			   "and age=TIME, not \"%s\"", condition);
 }
 
-static int check_conditions(const json_t *reply, const char *text)
+static int check_conditions(const json_t *reply, const char *conditions)
 {
-	_cleanup_free_ char *copy = text ? strdup(text) : NULL;
+	_cleanup_free_ char *copy = conditions ? strdup(conditions) : NULL;
 	char *rest = copy, *one;
 	int worst = CTL_OK, code;
 

@@ -212,8 +212,11 @@ static void put_wrapped(struct writer *w, const char *text, size_t indent,
 {
 	while (*text) {
 		size_t len = cell_break(text, WRITER_WIDTH - indent);
+		size_t shown = len;
 
-		fprintf(w->out, "%s%.*s%s\n", color, (int)len, text,
+		while (shown && text[shown - 1] == ' ')
+			shown--;
+		fprintf(w->out, "%s%.*s%s\n", color, (int)shown, text,
 			*color ? "\033[0m" : "");
 		text += len;
 		while (*text == ' ')
