@@ -34,12 +34,18 @@ static bool same(const struct cidr *a, const struct cidr *b)
 	       addr_equal(&a->addr, &b->addr);
 }
 
+/* Addresses differ in their last bytes, the upper ones of a little-endian
+ * word: fold those down before each multiplication (splitmix64's mixer). */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 32) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 29) * 0x94d049bb133111ebu;
+	return x ^ x >> 32;
+}
+
 static uint64_t hash(const struct cidr *c)
 {
-	uint64_t h = (c->addr.d[0] ^ c->length) * 0x9e3779b97f4a7c15u;
-
-	h = (h ^ h >> 32 ^ c->addr.d[1]) * 0x9e3779b97f4a7c15u;
-	return h ^ h >> 29;
+	return mix(mix(c->addr.d[0] ^ c->length) ^ c->addr.d[1]);
 }
 
 /* table holds numbers of kept CIDRs plus one; size is a power of two. */

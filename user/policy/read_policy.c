@@ -52,7 +52,7 @@ static bool read_top(struct reader *r, size_t doc)
 	if (root)
 		return read_object(r->diags, root, &top_def, r->top[doc]);
 	diag_error(r->diags, (struct pos){ .file = r->whole.file + (int)doc },
-	   "the document is empty");
+		   "the document is empty");
 	return false;
 }
 
