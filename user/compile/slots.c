@@ -83,6 +83,16 @@ void slots_release(struct slots *s, size_t slot)
 		s->count--;
 }
 
+/* Room is a power of two, so it follows from the count. */
+static size_t room_for(size_t count)
+{
+	size_t room = 16;
+
+	while (room < count)
+		room *= 2;
+	return room;
+}
+
 /* Makes slot exist. Free ones in between have no owner. */
 static int slots_reach(struct slots *s, size_t slot)
 {
@@ -90,11 +100,13 @@ static int slots_reach(struct slots *s, size_t slot)
 
 	if (slot < s->count)
 		return 0;
-	ids = reallocarray(s->ids, slot + 1, sizeof(*ids));
-	if (!ids)
-		return -ENOMEM;
-	memset(ids + s->count, 0, (slot + 1 - s->count) * sizeof(*ids));
-	s->ids = ids;
+	if (!s->ids || slot >= room_for(s->count)) {
+		ids = reallocarray(s->ids, room_for(slot + 1), sizeof(*ids));
+		if (!ids)
+			return -ENOMEM;
+		s->ids = ids;
+	}
+	memset(s->ids + s->count, 0, (slot + 1 - s->count) * sizeof(*s->ids));
 	s->count = slot + 1;
 	return 0;
 }
