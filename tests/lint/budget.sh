@@ -72,10 +72,12 @@ done < <(printf '%s\n' Makefile "${code[@]}"
 		2>/dev/null)
 
 notes='TO''DO|FIX''ME|XX''X'
-if grep -rnwE "$notes" Makefile include bpf user tests policies vmtest \
+left=$(grep -rnwE "$notes" Makefile include bpf user tests policies vmtest \
 	--include='*.[ch]' --include='*.sh' --include='*.py' --include='*.md' \
-	--include='*.yaml' --include=Makefile 2>/dev/null; then
-	complain 'work left over in the lines above: finish it'
+	--include='*.yaml' --include=Makefile 2>/dev/null)
+if [ -n "$left" ]; then
+	complain "$left"
+	echo 'work left over in the lines above: finish it'
 fi
 
 for d in include/moat tests policies vmtest bpf user/*/; do

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The lint scripts find what they are for: each is run in a small tree that is
+# clean, and then with one fault at a time.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+source=$PWD
+tree=$(mktemp -d) || exit 2
+trap 'rm -rf "$tree"' EXIT
+failed=0
+
+fresh() {
+	rm -rf "${tree:?}"/*
+	mkdir -p "$tree"/{include/moat,bpf,tests,user/{base,cli,kern,policy}}
+	cp -r "$source/tests/lint" "$tree/tests/"
+	local licence='/* SPDX-License-Identifier: BSD-2-Clause */'
+	printf '%s\n#include <linux/types.h>\n' "$licence" >"$tree/include/moat/base.h"
+	printf '%s\n#include "moat/base.h"\n' "$licence" >"$tree/bpf/maps.h"
+	printf '%s\n#include "base/text.h"\nint f(int a);\nint f(int a)\n{\n\treturn a;\n}\n' \
+		"$licence" >"$tree/user/cli/main.c"
+	printf '%s\nint g(void);\n' "$licence" >"$tree/user/base/text.h"
+	printf '# SPDX-License-Identifier: BSD-2-Clause\n' >"$tree/Makefile"
+	for d in include/moat tests user/cli; do
+		echo "what lives here" >"$tree/$d/README.md"
+	done
+}
+
+# expect CODE SCRIPT WHAT: the script's verdict on the tree, and its words.
+expect() {
+	local rc out
+	out=$(bash "$tree/tests/lint/$2.sh" 2>&1)
+	rc=$?
+	if [ "$rc" != "$1" ] || ! grep -qF -- "$3" <<<"$out"; then
+		printf '%s.sh: exit %d, expected %d with "%s":\n%s\n' \
+			"$2" "$rc" "$1" "$3" "$out"
+		failed=1
+	fi
+}
+
+fault() {
+	fresh
+	cat >>"$tree/$1"
+}
+
+fresh
+expect 0 includes '0 break the rule'
+expect 0 headers '2 headers with gcc'
+expect 0 budget '0 findings'
+expect 0 shell 'scripts'
+
+fault user/cli/main.c <<<'#include "kern/stats.h"'
+expect 1 includes 'user/cli/main.c:8: includes "kern/stats.h"'
+fault user/cli/main.c <<<'#include <bpf/libbpf.h>'
+expect 1 includes 'includes <bpf/libbpf.h>: not allowed in user/cli'
+fault include/moat/base.h <<<'#include <stdint.h>'
+expect 1 includes 'include/moat/base.h:3: includes <stdint.h>'
+fault user/base/text.h <<<'#include "policy/model.h"'
+expect 1 includes 'user/base/text.h:3: includes "policy/model.h"'
+fault bpf/maps.h <<<'#include "base/text.h"'
+expect 1 includes 'bpf/maps.h:3: includes "base/text.h"'
+
+fault user/base/text.h <<<'void h(struct unknown x, size_t y);'
+expect 1 headers 'user/base/text.h: does not compile alone (gcc)'
+fault bpf/maps.h <<<'static __u99 x;'
+expect 1 headers 'bpf/maps.h: does not compile alone (clang -target bpf)'
+
+fault user/cli/main.c <<<'int w(int a, int b, int c, int d, int e, int f)
+{
+	return a;
+}'
+expect 1 budget 'w() has 6 parameters, at most 5'
+fault user/cli/main.c <<<'int w(int a, int (*b)(int, int), int c, int d, int e)
+{
+	return a;
+}'
+expect 0 budget '0 findings'
+fault user/cli/main.c < <(echo 'int w(void)'; echo '{'; yes ';' | head -n 58
+	echo '}')
+expect 1 budget 'w() has 61 lines, at most 60'
+fault user/cli/main.c < <(yes '/* */' | head -n 500)
+expect 1 budget 'user/cli/main.c: 507 lines, at most 500'
+fault bpf/maps.h < <(yes '/* */' | head -n 300)
+expect 1 budget 'bpf/maps.h: 302 lines, at most 300'
+fault user/cli/text.h <<<'/* SPDX-License-Identifier: BSD-2-Clause */'
+expect 1 budget 'two headers named text.h'
+fault user/cli/new.c <<<'/* nothing */'
+expect 1 budget 'user/cli/new.c: no SPDX-License-Identifier'
+fault user/cli/main.c <<<'/* TO''DO: later */'
+expect 1 budget 'work left over'
+fresh
+rm "$tree/user/cli/README.md"
+expect 1 budget 'user/cli: no README.md'
+
+# shellcheck disable=SC2016 # the fault is the text of a script
+fault tests/bad.sh < <(printf '#!/bin/sh\necho $1\n')
+expect 1 shell 'SC2086'
+
+[ "$failed" = 0 ]
