@@ -11,7 +11,7 @@
  * packet, or the pair inside an ICMP error as the packet it was. */
 #define FAILSAFE_PROBE(lport, rport, proto, dir, opening) \
 	((__u64)(lport) | (__u64)(rport) << 16 | (__u64)(proto) << 32 | \
-	 (__u64)(dir) << 40 | ((opening) ? 1ull << 41 : 0))
+	 (__u64)(dir) << 40 | ((opening) ? 1ull << 41 : 0)) /* 42: IPv4 */
 
 /*
  * Ingress entries name our port, egress entries theirs, in both legs. The leg
@@ -31,6 +31,8 @@ failsafe_differs(const struct moat_failsafe_entry *e, __u64 upper, __u64 lower,
 	differs = (probe >> 32 & 0xff) ^ e->proto;
 	differs |= (port - e->first) >> 63 | ((__u64)e->last - port) >> 63;
 	differs |= ((probe >> 40) ^ dir) & probe >> 41 & 1;
+	/* IPv4 lies in mapped space: a short prefix there is IPv6's alone. */
+	differs |= (n - 96) >> 63 & probe >> 42 & 1;
 	differs |= (upper ^ bpf_be64_to_cpu(e->peer.d[0])) & (bits | over);
 	differs |= (lower ^ bpf_be64_to_cpu(e->peer.d[1])) &
 		   ((bits & over) | (0 - (n >> 7)));
@@ -60,6 +62,8 @@ VERIFIED_ONCE __u32 search_failsafe(__u64 upper, __u64 lower, __u64 probe)
 static __always_inline __u32 failsafe_find(const struct moat_flow_key *key,
 					   __u32 dir, bool opening)
 {
+	__u64 mapped = (__u64)addr_is_mapped(&key->remote) << 42;
+
 	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP &&
 	    key->proto != IPPROTO_SCTP)
 		return 0;
@@ -67,7 +71,7 @@ static __always_inline __u32 failsafe_find(const struct moat_flow_key *key,
 			       bpf_be64_to_cpu(key->remote.d[1]),
 			       FAILSAFE_PROBE(bpf_ntohs(key->lport),
 					      bpf_ntohs(key->rport), key->proto,
-					      dir, opening));
+					      dir, opening) | mapped);
 }
 
 static __noinline enum moat_reason check_failsafe(struct pkt *p)

@@ -31,7 +31,8 @@ static __noinline __u32 service_of(const struct moat_flow_key *key, __u64 dir)
 		if (key->opener == dir + 1)
 			return MOAT_SERVICE(proto, low);
 		if (icmp_is_request(proto, type))
-			low = (proto == IPPROTO_ICMPV6 ? 129 :
+			low = (low & 0xff) |
+			      (proto == IPPROTO_ICMPV6 ? 129 :
 			       type == 8	       ? 0 :
 							 type + 1) << 8;
 		return MOAT_SERVICE(proto, low);

@@ -16,9 +16,15 @@ static __always_inline __u64 word_of(const struct pkt *p,
 			 p->j.nacl[MOAT_EGRESS], flags | p->j.reevaluate);
 }
 
-/* Segments that can't open a flow, and packets that hold no whole tuple. */
+/* Not segments that can't open a flow, packets that hold no whole tuple, and
+ * ICMP that asks for nothing: no answer to it will come. */
 static __always_inline bool can_open(const struct pkt *p)
 {
+	bool icmp = p->key.proto == IPPROTO_ICMP ||
+		    p->key.proto == IPPROTO_ICMPV6;
+
+	if (icmp && !(p->flags & PKT_OPENING))
+		return false;
 	return !(p->flags & (PKT_ANSWER | PKT_ICMP_ERROR | PKT_FRAG_LATER)) &&
 	       !p->alive;
 }

@@ -4,6 +4,8 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <linux/pkt_cls.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +87,7 @@ struct kernel_engine *kernel_engine_open(const struct config *c)
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
 		s.part_bytes[i] = MOAT_PART_MIN;
 	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
-		s.table_entries[i] = 8192;
+		s.table_entries[i] = 65536;
 	for (int i = 0; i < MOAT_ESSENTIAL_COUNT; i++)
 		s.essential[i] = c->essential[i];
 	memcpy(s.timeout_seconds, timeouts, sizeof(timeouts));
@@ -104,6 +106,11 @@ void kernel_engine_close(struct kernel_engine *k)
 		return;
 	datapath_close(k->dp);
 	free(k);
+}
+
+struct datapath *kernel_engine_datapath(struct kernel_engine *k)
+{
+	return k->dp;
 }
 
 static void flush(struct kernel_engine *k, const char *table)
@@ -163,7 +170,7 @@ static struct moat_flow_key tuple_of(const struct probe *p)
 
 	key.lport = in ? p->dport : p->sport;
 	key.rport = in ? p->sport : p->dport;
-	if (!proto_has_ports(p->proto)) {
+	if (p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6) {
 		key.lport = 0;
 		key.rport = (uint16_t)(p->type << 8 | p->code);
 		key.opener = in ? 1 : 2;
@@ -208,22 +215,35 @@ static void read_trace(struct kernel_engine *k, const struct run_result *r,
 		slot_name(k->slots, t->slot, ret->rule, sizeof(ret->rule));
 }
 
-bool kernel_engine_judge(struct kernel_engine *k, const struct probe *probe,
-			 struct answer *ret)
+static void run(struct kernel_engine *k, const struct probe *probe,
+		struct answer *ret)
 {
 	unsigned char frame[PROBE_FRAME_MAX];
 	struct run_packet packet = {
 		.hook = probe->direction == MOAT_INGRESS ? ATTACH_TC_INGRESS :
 							   ATTACH_TC_EGRESS,
 		.frame = frame,
+		.len = probe_frame(probe, k->id, frame),
 		.ifindex = LOOPBACK,
 	};
 	struct run_result result;
 
-	if (asked(k, probe))
-		return false;
-	packet.len = probe_frame(probe, ++k->id, frame);
 	must(run_packet(k->dp, &packet, &result), "run");
 	read_trace(k, &result, ret);
+}
+
+bool kernel_engine_judge(struct kernel_engine *k, const struct probe *probe,
+			 struct answer *ret)
+{
+	if (asked(k, probe))
+		return false;
+	k->id++;
+	run(k, probe, ret);
 	return true;
+}
+
+void kernel_engine_follow(struct kernel_engine *k, const struct probe *probe,
+			  struct answer *ret)
+{
+	run(k, probe, ret);
 }

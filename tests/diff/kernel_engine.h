@@ -14,6 +14,7 @@ struct kernel_engine;
 /* NULL: could not be loaded; why goes to stderr. */
 struct kernel_engine *kernel_engine_open(const struct config *c);
 void kernel_engine_close(struct kernel_engine *k);
+struct datapath *kernel_engine_datapath(struct kernel_engine *k);
 /* Makes the image of e the one in force; flows of the last are forgotten. */
 bool kernel_engine_load(struct kernel_engine *k, const struct engines *e);
 /* The one own address, and the endpoint of multicast. */
@@ -23,5 +24,8 @@ bool kernel_engine_local(struct kernel_engine *k, const struct moat_addr *local,
  * before). Any failure aborts. */
 bool kernel_engine_judge(struct kernel_engine *k, const struct probe *probe,
 			 struct answer *ret);
+/* Another packet of the flow that the last one opened. */
+void kernel_engine_follow(struct kernel_engine *k, const struct probe *probe,
+			  struct answer *ret);
 
 #endif

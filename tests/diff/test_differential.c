@@ -4,12 +4,14 @@
  * the same verdict, reason and rule; and changes of a policy that have no
  * meaning must not change a verdict.
  *
- *   test_differential [--seed N] [--comparisons N] [--forever] [--kernel]
+ *   test_differential [--seed N] [--comparisons N] [--forever] [--no-kernel]
  *
  * The seed is printed; --seed repeats a run. On a difference the policy is cut
  * down to what still differs and printed with the packet and all answers.
  */
 #include <getopt.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +21,19 @@
 #include "engines.h"
 #include "kernel_engine.h"
 #include "policy/reader.h"
+#include "reference/reference.h"
+#include "replies.h"
 #include "support/random.h"
 #include "vary.h"
 
 #define COMPARISONS 240000	/* R: at least 200,000 in make test */
 #define LOCALS 10		/* endpoint addresses a policy */
 #define PROBES 40		/* packets an endpoint address */
-#define POLICIES 25		/* policies a configuration */
+#define POLICIES 60		/* policies a configuration */
 
 struct totals {
 	unsigned long comparisons, kernel, varied, policies;
+	unsigned long replies, replies_denied;
 	unsigned long verdicts[MOAT_VERDICT_COUNT];
 	unsigned long reasons[MOAT_REASON_COUNT];
 };
@@ -36,6 +41,7 @@ struct totals {
 struct run {
 	struct rng rng;
 	struct config *config;
+	unsigned configs;	/* so far: each switch is met on and off */
 	struct kernel_engine *kernel;	/* NULL: not asked */
 	struct totals totals;
 };
@@ -117,20 +123,27 @@ static void print_config(const struct config *c)
 	}
 }
 
+/* n answers that were not the same: reference, image and maybe kernel. */
 static void report(struct run *run, const struct policy *p,
-		   const struct probe *probe, bool kernel)
+		   const struct probe *probe, const struct answer *said, int n)
 {
+	bool kernel = n > ENGINE_COUNT;
 	struct difference d = { run, *probe, kernel };
 	struct policy *small = p ? build_copy(p) : NULL;
 	char line[256];
 
+	printf("DIFFERENCE\n%s\n", probe_print(probe, line, sizeof(line)));
+	for (int i = 0; i < n; i++)
+		printf("  %-10s %s\n",
+		       i < ENGINE_COUNT ? engine_names[i] : "kernel",
+		       answer_print(&said[i], line, sizeof(line)));
 	if (!small)
 		;
 	else if (ask(run, small, probe, kernel, false))
 		small = shrink(small, still_differs, &d);
 	else
 		printf("the difference is gone when asked alone\n");
-	printf("DIFFERENCE\n%s\n", probe_print(probe, line, sizeof(line)));
+	printf("under the policy below:\n");
 	ask(run, small, probe, kernel, true);
 	print_config(run->config);
 	print_policy(small);
@@ -142,6 +155,59 @@ static void count(struct totals *t, const struct answer *a)
 	t->comparisons++;
 	t->verdicts[a->verdict]++;
 	t->reasons[a->reason]++;
+}
+
+/* Types of ICMP that ask for nothing never make a flow: the second one is
+ * judged by the rules like the first. */
+static bool check_plain(struct run *run, const struct probe *probe,
+			const struct answer *first)
+{
+	struct answer again;
+	char line[256];
+
+	if (probe->proto != IPPROTO_ICMP && probe->proto != IPPROTO_ICMPV6)
+		return true;
+	kernel_engine_follow(run->kernel, probe, &again);
+	if (answers_equal(first, &again))
+		return true;
+	printf("AGAIN %s\n", probe_print(probe, line, sizeof(line)));
+	printf("  first      %s\n", answer_print(first, line, sizeof(line)));
+	printf("  second     %s\n", answer_print(&again, line, sizeof(line)));
+	return false;
+}
+
+/*
+ * The kernel has just allowed an opening: its reply belongs to the flow and
+ * meets the NACL of the other direction alone, as the reference says.
+ */
+static bool check_reply(struct run *run, const struct engines *e,
+			const struct probe *opening,
+			const struct answer *said)
+{
+	struct answer want = { .verdict = MOAT_ALLOW,
+			       .reason = MOAT_REASON_ESTABLISHED };
+	struct answer got;
+	struct probe reply;
+	char line[256];
+
+	if (!reply_make(opening, &reply))
+		return check_plain(run, opening, said);
+	if (reply_settled_early(e, &reply))
+		return true;
+	if (!reference_reply(e->policy, e->config, opening, &want))
+		want.reason = MOAT_REASON_NACL_DENY;
+	kernel_engine_follow(run->kernel, &reply, &got);
+	run->totals.replies++;
+	run->totals.replies_denied += want.verdict != MOAT_ALLOW;
+	if (want.verdict == got.verdict && want.reason == got.reason &&
+	    (want.verdict == MOAT_ALLOW || !strcmp(want.rule, got.rule)))
+		return true;
+	printf("REPLY to %s\n", probe_print(opening, line, sizeof(line)));
+	printf("  reference  %s\n", answer_print(&want, line, sizeof(line)));
+	printf("  kernel     %s\n", answer_print(&got, line, sizeof(line)));
+	print_config(run->config);
+	print_policy(e->policy);
+	return false;
 }
 
 /* Random packets to one endpoint address. */
@@ -158,21 +224,30 @@ static bool check_local(struct run *run, const struct engines *e,
 		return false;
 	for (int i = 0; i < PROBES; i++) {
 		struct probe probe = random_probe(&run->rng, &one);
-		struct answer want, image, kernel;
+		struct answer said[ENGINE_COUNT + 1];
 		bool asked = false;
+		int n = 0;
 
-		engines_judge(e, ENGINE_REFERENCE, &probe, &want);
-		engines_judge(e, ENGINE_IMAGE, &probe, &image);
+		for (; n < ENGINE_COUNT; n++)
+			engines_judge(e, n, &probe, &said[n]);
 		if (run->kernel)
 			asked = kernel_engine_judge(run->kernel, &probe,
-						    &kernel);
-		if (!answers_equal(&want, &image) ||
-		    (asked && !answers_equal(&want, &kernel))) {
-			report(run, e->policy, &probe, asked);
+						    &said[n]);
+		n += asked;
+		for (int k = 1; k < n; k++) {
+			if (answers_equal(&said[0], &said[k]))
+				continue;
+			report(run, e->policy, &probe, said, n);
 			return false;
 		}
 		run->totals.kernel += asked;
-		count(&run->totals, &want);
+		count(&run->totals, &said[0]);
+		if (asked && said[0].verdict == MOAT_ALLOW &&
+		    (said[0].reason == MOAT_REASON_SG_ALLOW ||
+		     said[0].reason == MOAT_REASON_NACL_ALLOW ||
+		     said[0].reason == MOAT_REASON_UNASSIGNED_ALLOW) &&
+		    !check_reply(run, e, &probe, &said[0]))
+			return false;
 	}
 	return true;
 }
@@ -265,6 +340,9 @@ static bool check_config(struct run *run, bool with_kernel)
 	bool ok = true;
 
 	run->config = random_config(&run->rng);
+	run->config->before_first_pass = run->configs & 1;
+	run->config->unassigned_allow = run->configs & 2;
+	run->configs++;
 	run->kernel = NULL;
 	if (with_kernel) {
 		run->kernel = kernel_engine_open(run->config);
@@ -280,8 +358,9 @@ static bool check_config(struct run *run, bool with_kernel)
 
 static void print_totals(const struct totals *t)
 {
-	printf("%lu policies, %lu packets compared (reference = image), %lu of them with the kernel, %lu under variations\n",
-	       t->policies, t->comparisons, t->kernel, t->varied);
+	printf("%lu policies, %lu packets compared (reference = image), %lu of them with the kernel, %lu under variations; %lu replies in the kernel, %lu of them denied\n",
+	       t->policies, t->comparisons, t->kernel, t->varied, t->replies,
+	       t->replies_denied);
 	for (int i = 0; i < MOAT_VERDICT_COUNT; i++)
 		printf("  %s %lu", verdict_name(i), t->verdicts[i]);
 	printf("\n");
@@ -324,12 +403,12 @@ int main(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "comparisons", required_argument, NULL, 'c' },
 		{ "forever", no_argument, NULL, 'f' },
-		{ "kernel", no_argument, NULL, 'k' },
+		{ "no-kernel", no_argument, NULL, 'k' },
 		{ 0 },
 	};
 	uint64_t seed = (uint64_t)time(NULL) << 16 ^ (uint64_t)getpid();
 	unsigned long wanted = COMPARISONS;
-	bool with_kernel = false;
+	bool with_kernel = geteuid() == 0;
 	struct run run = { 0 };
 	int o;
 
@@ -341,10 +420,12 @@ int main(int argc, char **argv)
 		else if (o == 'f')
 			wanted = 0;
 		else if (o == 'k')
-			with_kernel = true;
+			with_kernel = false;
 		else
 			return 2;
 	}
+	if (!with_kernel)
+		printf("NOT compared with the kernel, which needs root\n");
 	printf("seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	run.rng.state = seed;

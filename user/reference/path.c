@@ -30,7 +30,6 @@ static bool reply_of(const struct probe *opening, struct probe *ret)
 		if (type < 0)
 			return false;
 		ret->type = (uint8_t)type;
-		ret->code = 0;
 	}
 	return true;
 }

@@ -290,6 +290,13 @@ static void failsafe(void **state)
 	p = build_probe(IN, "10.0.0.1", "10.8.0.2", UDP, 40000);
 	p.sport = 514;
 	expect(&p, MOAT_REASON_FAILSAFE);
+	/* All of IPv6 is none of IPv4. */
+	build_failsafe_peer(build_failsafe(config, IN, TCP, 23),
+			    build_cidr_of("::/0"));
+	p = build_probe(IN, "10.0.0.1", "10.9.0.2", TCP, 23);
+	expect(&p, PASS);
+	p = build_probe(IN, "fd00::1", "2001:db8::1", TCP, 23);
+	expect(&p, MOAT_REASON_FAILSAFE);
 }
 
 int main(void)
