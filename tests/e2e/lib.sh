@@ -47,16 +47,15 @@ sandbox() {
 sandbox_clean() {
 	local rc=$? p n
 	trap - EXIT INT TERM
-	for p in "${CHILDREN[@]}" "${AGENT_PID[@]}"; do
-		kill -9 "$p" 2>/dev/null
-	done
+	for p in "${CHILDREN[@]}"; do
+		kill -9 "$p" && wait "$p"
+	done 2>/dev/null
 	for n in "${NAMESPACES[@]}"; do
 		for p in $(ip netns pids "$n" 2>/dev/null); do
 			kill -9 "$p" 2>/dev/null
 		done
 		ip netns del "$n" 2>/dev/null
 	done
-	wait 2>/dev/null
 	umount "$SANDBOX/bpf" 2>/dev/null
 	rm -rf "$SANDBOX"
 	exit "$rc"
@@ -105,11 +104,11 @@ addr() {
 	done
 }
 
-# start LOG COMMAND...: in the background, killed at the end; sets STARTED
+# start NS LOG COMMAND...: in the background, killed at the end; sets STARTED
 start() {
-	local log=$1
-	shift
-	"$@" >"$log" 2>&1 </dev/null &
+	local n=$1 log=$2
+	shift 2
+	nsenter --net="/run/netns/$(ns "$n")" "$@" >"$log" 2>&1 </dev/null &
 	STARTED=$!
 	CHILDREN+=("$STARTED")
 }
@@ -152,16 +151,16 @@ agent_config() {
 # agent_run NS: starts moatd with the configuration that is there
 agent_run() {
 	local d=$SANDBOX/$1
-	in_ns "$1" "$MOATD" --config "$d/moatd.yaml" >>"$d/moatd.log" 2>&1 \
-		</dev/null &
+	# nsenter becomes moatd, so that $! is the agent itself.
+	nsenter --net="/run/netns/$(ns "$1")" "$MOATD" --config \
+		"$d/moatd.yaml" >>"$d/moatd.log" 2>&1 </dev/null &
 	AGENT_PID[$1]=$!
 	CHILDREN+=("$!")
 	until_ok 10 agent_answers "$1" || fail "agent of $1 does not answer"
 }
 
 agent_answers() {
-	kill -0 "${AGENT_PID[$1]}" 2>/dev/null && ctl "$1" '{"cmd":"version"}' |
-		jq -e .ok
+	[ "$(ctl "$1" '{"cmd":"version"}' 2>/dev/null | jq .ok)" = true ]
 }
 
 agent_start() { agent_config "$@"; agent_run "$1"; }
@@ -186,7 +185,7 @@ push() {
 push_ok() {
 	local reply
 	reply=$(push "$@")
-	jq -e .ok <<<"$reply" >/dev/null || fail "push refused: $reply"
+	[ "$(jq .ok <<<"$reply")" = true ] || fail "push refused: $reply"
 }
 
 # scrape NS [PATH]: the metrics
@@ -235,7 +234,7 @@ done_testing() { echo "$CHECKS checks"; exit 0; }
 # ---- traffic ----------------------------------------------------------------
 # echo_server NS PORT: TCP, both families
 echo_server() {
-	start "$SANDBOX/$1/echo.log" in_ns "$1" \
+	start "$1" "$SANDBOX/$1/echo.log" \
 		socat "TCP6-LISTEN:$2,fork,reuseaddr,ipv6only=0" EXEC:cat
 	until_ok 5 listening "$1" "$2" || fail "no listener on $1:$2"
 }

@@ -226,3 +226,22 @@ int flows_kill(struct datapath *dp, const struct flow_record *r)
 	}
 	return 0;
 }
+
+int flows_clear(struct datapath *dp)
+{
+	union {
+		struct moat_flow_key flow;
+		struct moat_frag_key fragment;
+	} key;
+
+	if (pins_enabled(&dp->pins))
+		return -EPERM;
+	for (int t = 0; t < MOAT_TABLE_COUNT; t++) {
+		int fd = datapath_map_fd(dp, names[t]);
+
+		while (!bpf_map_get_next_key(fd, NULL, &key))
+			if (bpf_map_delete_elem(fd, &key) && errno != ENOENT)
+				return -errno;
+	}
+	return 0;
+}

@@ -45,6 +45,10 @@ void flow_walk_free(struct flow_walk *w);	/* of a walk broken off */
  */
 int flows_expire(struct datapath *dp, struct flow_slice *s);
 
+/* Empties every table, fragments too. For private instances, where each packet
+ * is to be judged as the first: a live one would lose its flows. */
+int flows_clear(struct datapath *dp);
+
 /* Ends one flow: its expiry is set to now, expiry does the rest. */
 int flows_kill(struct datapath *dp, const struct flow_record *r);
 

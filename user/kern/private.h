@@ -197,6 +197,7 @@ struct datapath {
 	struct moat_rule_count *carry;
 	size_t ncarry;
 	__u64 flow_retries;
+	__u32 reserved;		/* generations up to here are used */
 };
 int datapath_load(struct datapath *dp, const struct load_spec *base,
 		  struct load **ret);

@@ -158,10 +158,18 @@ __u32 store_last_generation(struct datapath *dp)
 	const struct store *st = &dp->store;
 	__u32 last = MOAT_CTL_GENERATION(word_of(st));
 
+	if (dp->reserved > last)
+		last = dp->reserved;
 	for (unsigned i = 0; i < MOAT_SLOTS; i++)
 		if (st->headers[i].generation > last)
 			last = st->headers[i].generation;
 	return last;
+}
+
+void store_reserve(struct datapath *dp, __u32 generation)
+{
+	if (generation > dp->reserved)
+		dp->reserved = generation;
 }
 
 static unsigned idle_slot(__u64 word)

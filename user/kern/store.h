@@ -41,5 +41,8 @@ void store_view(struct datapath *dp, const struct moat_image **ret_header,
 		const void *ret_part[MOAT_PART_COUNT]);
 /* Highest generation ever used while the maps live. */
 __u32 store_last_generation(struct datapath *dp);
+/* Numbers up to this one count as used: those of earlier boots, which stand
+ * in the history on disk. */
+void store_reserve(struct datapath *dp, __u32 generation);
 
 #endif

@@ -14,11 +14,17 @@
 
 #define BACKLOG 64
 
+/* Without CAP_CHOWN it stays root's own, which lets in fewer, not more. */
+static int give(const char *path, gid_t gid)
+{
+	return gid && chown(path, (uid_t)-1, gid) < 0 && errno != EPERM;
+}
+
 /* Makes one folder; one that exists is somebody's decision. */
 static int make_folder(const char *path, mode_t mode, gid_t gid)
 {
 	if (mkdir(path, mode) == 0) {
-		if (gid && chown(path, (uid_t)-1, gid) < 0)
+		if (give(path, gid))
 			return -errno;
 		return chmod(path, mode) < 0 ? -errno : 0;
 	}
@@ -84,7 +90,7 @@ static int bind_socket(int fd, const struct sockaddr_un *addr, gid_t gid)
 	umask(before);
 	if (r)
 		return r;
-	if (gid && chown(addr->sun_path, (uid_t)-1, gid) < 0)
+	if (give(addr->sun_path, gid))
 		return -errno;
 	if (chmod(addr->sun_path, 0660) < 0)
 		return -errno;

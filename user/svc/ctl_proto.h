@@ -32,11 +32,26 @@
  *           code 4: nothing waits; code 5: too late, rolled back
  * rollback  generation N (absent: the one before), confirm_seconds N or
  *           nothing -> as push. While a push waits: that push is undone
- * status -> see status.c; code 1: degraded or no policy                  [r]
+ * status -> state ("enforcing"|"audit"|"before-first-policy"|"lockdown"|
+ *           "degraded"), enforcing, degraded [text], generation,         [r]
+ *           policy (null or {name, revision, mode, effective_mode,
+ *           generation, sha256, message, confirmed, time, pushed_with,
+ *           uid}), pending (null or {generation, deadline, seconds_left,
+ *           previous_generation}), last_push (null or {time, ok, result,
+ *           error}), host, version, started, pins_hidden, drift_repairs,
+ *           max_mode, forwarding, unassigned_policy, xdp, config,
+ *           policy_file, policy_file_differs, interfaces [{name, ifindex,
+ *           kind, selected, why, carrier, enforcing; selected ones also
+ *           tc_ingress, tc_egress, xdp {attach, ours, first, program, why},
+ *           xdp_why, not_enforcing_why}], addresses [{address, interface,
+ *           judged, assigned, groups [name], nacl, follows}], unassigned
+ *           (count), audit_suspends [{group, by}], not_seen [{device,
+ *           kind}], tables [{table, entries, limit}]
+ *           code 1: something is in degraded, which a missing policy is
  * rules     group NAME, layer "sg"|"nacl" (both absent: all)             [r]
  *        -> rules [{layer, group, rule, direction, packets, bytes,
  *           connections, limited, would_drop_packets, would_drop_bytes,
- *           in_policy}]
+ *           action ("allow"|"deny"), in_policy}]
  * flows     the filter fields below, limit N (0: all)                    [r]
  *        -> parts {flows: [FLOW, ...]}, then count
  *           FLOW: table, local, remote, local_port, remote_port, protocol

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Is what should be enforced really enforced? Asked of the kernel, hook by
+ * hook: a pin that lists a program proves nothing (G3).
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/log.h"
+
+static void set_text(char *to, size_t len, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void set_text(char *to, size_t len, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(to, len, fmt, ap);
+	va_end(ap);
+}
+
+static bool hook_ok(const struct hook_state *h)
+{
+	return h->kind != ATTACH_NONE && h->ours && h->first;
+}
+
+static bool tc_ok(const struct iface *i)
+{
+	return hook_ok(&i->hook[ATTACH_TC_INGRESS]) &&
+	       hook_ok(&i->hook[ATTACH_TC_EGRESS]);
+}
+
+static void note_why(struct iface *i)
+{
+	static const char *const names[] = {"ingress", "egress"};
+	const struct hook_state *h;
+	int hook;
+
+	i->why[0] = 0;
+	for (hook = ATTACH_TC_INGRESS; hook <= ATTACH_TC_EGRESS; hook++) {
+		h = &i->hook[hook];
+		if (hook_ok(h))
+			continue;
+		if (h->why[0])
+			set_text(i->why, sizeof(i->why), "%s: %s",
+				 names[hook], h->why);
+		else if (h->foreign_prog_id)
+			set_text(i->why, sizeof(i->why), "%s: program %u runs "
+				 "before ours", names[hook],
+				 h->foreign_prog_id);
+		else
+			set_text(i->why, sizeof(i->why), "%s: not attached",
+				 names[hook]);
+		return;
+	}
+}
+
+/* ---- XDP: an accelerator; whatever goes wrong is a note ---- */
+
+static void attach_one_xdp(struct agent *a, struct iface *i)
+{
+	enum attach_kind kind = a->config->xdp == XDP_MODE_GENERIC ?
+		ATTACH_GENERIC : ATTACH_NATIVE;
+	struct hook_state state = {};
+	int r = attach_xdp(a->dp, i->link.ifindex, kind, &state);
+
+	i->hook[ATTACH_XDP] = state;
+	i->xdp_why[0] = 0;
+	if (!r)
+		return;
+	set_text(i->xdp_why, sizeof(i->xdp_why), "%s", state.why[0] ?
+		 state.why : strerror(-r));
+}
+
+static void refresh_xdp(struct agent *a, struct iface *i)
+{
+	const struct hook_state *h = &i->hook[ATTACH_XDP];
+	bool ours = h->kind != ATTACH_NONE && h->ours;
+	const char *why = "";
+
+	if (select_xdp(a->config->xdp, &i->link, &why)) {
+		if (!ours)
+			attach_one_xdp(a, i);
+		else
+			i->xdp_why[0] = 0;
+		return;
+	}
+	/* `auto` keeps what it attached while there was no carrier. */
+	if (ours && a->config->xdp == XDP_MODE_AUTO && !i->link.kind[0])
+		return;
+	if (detach_xdp(a->dp, i->link.ifindex) == 0)
+		i->hook[ATTACH_XDP] = (struct hook_state){};
+	set_text(i->xdp_why, sizeof(i->xdp_why), "%s", why);
+}
+
+/* ---- tc ---- */
+
+static void attach_both(struct agent *a, struct iface *i)
+{
+	struct hook_state state[ATTACH_HOOK_COUNT] = {};
+	bool again = i->was_attached;
+	int r;
+
+	state[ATTACH_XDP] = i->hook[ATTACH_XDP];
+	r = attach_tc(a->dp, i->link.ifindex, state);
+	memcpy(i->hook, state, sizeof(i->hook));
+	if (tc_ok(i)) {
+		a->drift_repairs += again;
+		log_write(again ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
+			  "interface %s: %s", i->link.name, again ?
+			  "programs were missing or behind another, repaired" :
+			  "attached");
+	} else {
+		log_warning("interface %s: not enforced: %s", i->link.name,
+			    state[0].why[0] ? state[0].why : state[1].why[0] ?
+			    state[1].why : strerror(-r));
+	}
+}
+
+void agent_attach(struct agent *a, struct iface *i)
+{
+	bool was_ok = i->why[0] == 0 && i->was_attached;
+	int r = attach_query(a->dp, i->link.ifindex, i->hook);
+
+	if (r == -ENODEV)
+		return;
+	if (r || !tc_ok(i)) {
+		/* A failure that lasts is told once, and tried again. */
+		if (!r && !was_ok && i->why[0] && i->was_attached)
+			i->was_attached = false;
+		attach_both(a, i);
+	}
+	i->was_attached = i->was_attached || tc_ok(i);
+	note_why(i);
+	refresh_xdp(a, i);
+}
+
+bool agent_iface_enforcing(const struct agent *a, const struct iface *i)
+{
+	struct store_state s;
+
+	if (!i->selection.taken || !i->known_type || !tc_ok(i) ||
+	    a->pins_hidden || a->corrupt || !a->current ||
+	    held_audit(a->current, a->config))
+		return false;
+	store_state(a->dp, &s);
+	return s.sealed && s.generation == a->current->record->generation;
+}
+
+/* A damaged image can't judge; the policy held is compiled into another. */
+static void check_image(struct agent *a)
+{
+	struct store_state s;
+	int r = store_verify(a->dp);
+
+	if (!r) {
+		a->corrupt = false;
+		return;
+	}
+	if (!a->corrupt)
+		log_write(LOG_LEVEL_ERROR, "the image in force is damaged");
+	a->corrupt = true;
+	store_state(a->dp, &s);
+	if (a->pending)
+		agent_undo(a, "its image was damaged");
+	else if (agent_replace_image(a) == 0)
+		a->drift_repairs++;
+	a->corrupt = store_verify(a->dp) != 0;
+}
+
+void agent_check_health(struct agent *a)
+{
+	if (a->pins_hidden)
+		return;
+	check_image(a);
+	agent_refresh_net(a);
+}
+
+/* ---- why status says degraded ---- */
+
+static void add(json_t *list, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static void add(json_t *list, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_array_append_new(list, json_string(text));
+}
+
+json_t *agent_degraded(const struct agent *a)
+{
+	json_t *list = json_array();
+	const struct iface *i;
+	size_t taken = 0;
+
+	if (a->pins_hidden)
+		add(list, "pins hidden: our programs run, but their maps "
+		    "can't be reached under %s", a->config->bpffs);
+	if (!a->current && a->built_in == BUILT_IN_LOCKDOWN)
+		add(list, "no stored policy can be read: all but the failsafe "
+		    "is denied");
+	else if (!a->current)
+		add(list, "no policy: nothing was ever pushed");
+	else if (a->state_damaged)
+		add(list, "the committed policy was damaged on disk, "
+		    "generation %u of the history is in force",
+		    a->current->record->generation);
+	if (a->corrupt)
+		add(list, "the image in force is damaged");
+	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++) {
+		taken += i->selection.taken;
+		if (i->selection.taken && (i->why[0] || !tc_ok(i)))
+			add(list, "interface %s is not enforced: %s",
+			    i->link.name, i->why[0] ? i->why :
+			    "not attached");
+	}
+	if (!taken)
+		add(list, "no interface is selected");
+	return list;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From a held policy to the image in force, and the slots that go with it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "kern/stats.h"
+
+void compiled_free(struct compiled *c)
+{
+	if (c->image)
+		image_free(c->image);
+	slots_free(&c->slots);
+	*c = (struct compiled){};
+}
+
+/* A compilation that comes to nothing must leave our own slots alone. */
+static int slots_copy(const struct slots *from, struct slots *ret)
+{
+	struct slots copy = {};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < from->count && !r; i++)
+		if (from->ids[i].owner)
+			r = slots_restore(&copy, i, &from->ids[i]);
+	if (r)
+		slots_free(&copy);
+	else
+		*ret = copy;
+	return r;
+}
+
+static struct moat_addr *own_addresses(const struct agent *a, size_t *ret)
+{
+	struct moat_addr *hosts = calloc(a->nlocals + 1, sizeof(*hosts));
+	size_t i;
+
+	for (i = 0; hosts && i < a->nlocals; i++)
+		hosts[i] = a->locals[i].net.addr;
+	*ret = a->nlocals;
+	return hosts;
+}
+
+int agent_compile(struct agent *a, const struct held *h,
+		  enum built_in built_in, struct diags *diags,
+		  struct compiled *ret)
+{
+	struct config config = *a->config;
+	_cleanup_free_ struct moat_addr *hosts = NULL;
+	struct compile_input in = {.policy = h ? h->policy : NULL,
+				   .config = &config};
+	struct compiled c = {};
+	int r;
+
+	config.max_mode_audit |= h && h->record->audit;
+	if (built_in == BUILT_IN_LOCKDOWN)
+		config.before_first_pass = false;
+	hosts = own_addresses(a, &in.nhosts);
+	in.hosts = hosts;
+	if (!hosts)
+		return -ENOMEM;
+	r = slots_copy(&a->slots, &c.slots);
+	if (r)
+		return r;
+	in.slots = &c.slots;
+	c.image = image_compile(&in, &c.stats, diags);
+	if (!c.image) {
+		compiled_free(&c);
+		return -EINVAL;
+	}
+	*ret = c;
+	return 0;
+}
+
+bool agent_in_force(struct agent *a, const struct compiled *c)
+{
+	struct moat_image now, then = c->image->header;
+	const void *part[MOAT_PART_COUNT];
+	const struct moat_image *header;
+	struct store_state s;
+	int i;
+
+	store_state(a->dp, &s);
+	store_view(a->dp, &header, part);
+	if (!s.sealed)
+		return false;
+	now = *header;
+	now.seal = now.generation = now.abi = 0;
+	now.checksum = 0;
+	then.seal = then.generation = then.abi = 0;
+	then.checksum = 0;
+	if (memcmp(&now, &then, sizeof(now)) != 0)
+		return false;
+	for (i = 0; i < MOAT_PART_COUNT; i++)
+		if (memcmp(part[i], c->image->part[i], now.used[i]) != 0)
+			return false;
+	return true;
+}
+
+int agent_switch(struct agent *a, struct compiled *c,
+		 uint32_t deadline_seconds, uint32_t *ret_generation)
+{
+	const __u32 *used = c->image->header.used;
+	__u32 slots = c->image->header.nslots;
+	int r = 0;
+
+	if (!datapath_fits(a->dp, used, slots))
+		r = datapath_grow(a->dp, used, slots);
+	if (!r)
+		r = store_push(a->dp, c->image, deadline_seconds,
+			       ret_generation);
+	if (r)
+		return r;
+	slots_free(&a->slots);
+	a->slots = c->slots;
+	c->slots = (struct slots){};
+	return 0;
+}
+
+void agent_view(struct agent *a, struct image_view *ret)
+{
+	*ret = (struct image_view){.slots = &a->slots, .config = a->config};
+	store_view(a->dp, &ret->header, ret->part);
+}
+
+/* ---- slots on disk: [slot, nacl, direction, owner, rule, base...] ---- */
+
+static json_t *slot_to_json(const struct agent *a, const struct slot_id *id,
+			    size_t slot)
+{
+	static const struct moat_rule_count none;
+	const struct moat_rule_count *b = slot < a->nslot_base ?
+		&a->slot_base[slot] : &none;
+
+	return json_pack("[i, b, i, s, s, b, I, I, I, I, I, I]", (int)slot,
+			 id->nacl, id->direction, id->owner, id->rule,
+			 id->in_use,
+			 (json_int_t)b->hit.packets, (json_int_t)b->hit.bytes,
+			 (json_int_t)b->connections, (json_int_t)b->limited,
+			 (json_int_t)b->would_drop.packets,
+			 (json_int_t)b->would_drop.bytes);
+}
+
+int agent_save_slots(struct agent *a, const struct slots *slots)
+{
+	json_t *list = json_array(), *file;
+	size_t i;
+	int r;
+
+	for (i = 0; i < slots->count; i++)
+		if (slots->ids[i].owner)
+			json_array_append_new(list, slot_to_json(
+				a, &slots->ids[i], i));
+	file = json_pack("{s:o}", "slots", list);
+	r = file ? state_save_json(a->state, "slots.json", file) : -ENOMEM;
+	json_decref(file);
+	return r;
+}
+
+static int slot_from_json(struct agent *a, json_t *value)
+{
+	json_int_t b[6];
+	struct slot_id id = {};
+	const char *owner, *rule;
+	int slot, nacl, in_use;
+	struct moat_rule_count *base;
+
+	if (json_unpack(value, "[i, b, i, s, s, b, I, I, I, I, I, I]", &slot,
+			&nacl, &id.direction, &owner, &rule, &in_use, &b[0],
+			&b[1], &b[2], &b[3], &b[4], &b[5]) ||
+	    slot < 0 || slot >= MOAT_RULE_SLOTS_MAX)
+		return -EBADMSG;
+	id.nacl = nacl;
+	id.owner = (char *)owner;
+	id.rule = (char *)rule;
+	id.in_use = in_use;
+	if ((size_t)slot >= a->nslot_base) {
+		base = reallocarray(a->slot_base, slot + 1, sizeof(*base));
+		if (!base)
+			return -ENOMEM;
+		memset(base + a->nslot_base, 0,
+		       (slot + 1 - a->nslot_base) * sizeof(*base));
+		a->slot_base = base;
+		a->nslot_base = slot + 1;
+	}
+	a->slot_base[slot] = (struct moat_rule_count){
+		{b[0], b[1]}, b[2], b[3], {b[4], b[5]}};
+	return slots_restore(&a->slots, slot, &id);
+}
+
+/* Without the file, or with a damaged one, rules get new slots; live flows
+ * keep their old ones, which a new generation makes them ask about. */
+int agent_load_slots(struct agent *a)
+{
+	json_t *file = NULL, *value;
+	size_t i;
+	int r = state_load_json(a->state, "slots.json", &file);
+
+	if (r)
+		return r;
+	json_array_foreach(json_object_get(file, "slots"), i, value) {
+		r = slot_from_json(a, value);
+		if (r)
+			break;
+	}
+	json_decref(file);
+	return r;
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What is in force after a start. The maps outlive the agent, so first comes
+ * what they judge by; the disk only says which policy that is. A verdict must
+ * not change because the agent was restarted (G2).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sha256.h"
+
+/* A stored policy that the reader refuses: of a newer version, or by hand. */
+static struct held *hold(struct record *r)
+{
+	struct diags diags = {};
+	struct held *h = NULL;
+	struct buf text = {};
+
+	if (held_restore(r, &diags, &h)) {
+		diags_render(&diags, &text);
+		log_write(LOG_LEVEL_ERROR, "stored policy %s: %s", r->policy,
+			  buf_text(&text));
+		record_free(r);
+		buf_free(&text);
+	}
+	diags_free(&diags);
+	return h;
+}
+
+static void load_committed(struct agent *a)
+{
+	struct record *r = NULL;
+	int err = state_load_best(a->state, &r, &a->state_damaged);
+
+	if (!err)
+		a->current = hold(r);
+	if (a->current && a->state_damaged)
+		log_write(LOG_LEVEL_ERROR, "state: the committed policy is "
+			  "damaged, using generation %u of the history",
+			  a->current->record->generation);
+	if (a->current)
+		return;
+	a->built_in = err == -ENOENT ? BUILT_IN_FIRST : BUILT_IN_LOCKDOWN;
+	if (a->built_in == BUILT_IN_FIRST) {
+		log_notice("no policy was ever committed");
+		return;
+	}
+	a->state_damaged = true;
+	log_write(LOG_LEVEL_ERROR, "state: no stored policy can be read: "
+		  "deny all but the failsafe");
+}
+
+/*
+ * A push that the agent did not live to complete: the maps say what became
+ * of it. They are at its generation, waiting or confirmed, or they never
+ * came to it, or have fallen back.
+ */
+static void load_pending(struct agent *a, const struct store_state *s)
+{
+	struct record *r = NULL;
+	struct held *h;
+	int err = state_load(a->state, STATE_PENDING, &r);
+
+	if (err)
+		return;
+	if (!s->sealed || s->expired || r->generation != s->generation) {
+		if (s->expired) {
+			store_fall_back(a->dp);
+			a->last_undone = r->generation;
+			log_warning("generation %u was not confirmed in time",
+				    r->generation);
+		}
+		record_free(r);
+		state_drop_pending(a->state);
+		return;
+	}
+	h = hold(r);
+	if (!h)
+		return;
+	if (s->deadline) {
+		a->previous = a->current;
+		a->pending = true;
+		a->deadline_ms = clock_wall_ms() +
+			(int64_t)(s->deadline -
+				  datapath_epoch_seconds(a->dp)) * 1000;
+	} else {
+		held_free(a->current);
+		a->built_in = BUILT_IN_NONE;
+		err = state_promote(a->state, r);
+		if (err)
+			log_warning("state: %s", strerror(-err));
+	}
+	a->current = h;
+}
+
+void agent_made_by(const struct agent *a, char ret[65])
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s %s", MOAT_VERSION, a->config->sha256);
+	sha256_text(text, strlen(text), ret);
+}
+
+/* A new number for what is committed, when it had to be switched to anew. */
+static void record_generation(struct agent *a, uint32_t generation)
+{
+	int r;
+
+	log_notice("generation %u in force", generation);
+	if (!a->current)
+		return;
+	a->current->record->generation = generation;
+	agent_made_by(a, a->current->record->made_by);
+	r = state_promote(a->state, a->current->record);
+	if (r)
+		log_warning("state: %s", strerror(-r));
+}
+
+/* Do the maps judge by what is held, compiled as we would? */
+static bool maps_are_current(struct agent *a, const struct compiled *c)
+{
+	const struct record *r = a->current ? a->current->record : NULL;
+	struct store_state s;
+	char made_by[65];
+
+	store_state(a->dp, &s);
+	agent_made_by(a, made_by);
+	if (r && s.sealed && r->generation == s.generation &&
+	    strcmp(r->made_by, made_by) == 0 && c->stats.all_profiles)
+		return true;
+	return agent_in_force(a, c);
+}
+
+static int switch_compiled(struct agent *a, struct compiled *c, bool force)
+{
+	uint32_t generation = 0;
+	int r;
+
+	if (!force && maps_are_current(a, c)) {
+		slots_free(&a->slots);
+		a->slots = c->slots;
+		c->slots = (struct slots){};
+		return 0;
+	}
+	r = agent_save_slots(a, &c->slots);
+	if (r)
+		log_warning("state: slots: %s", strerror(-r));
+	r = agent_switch(a, c, 0, &generation);
+	if (r)
+		return log_error(r, "switching: %s", strerror(-r));
+	record_generation(a, generation);
+	return 0;
+}
+
+static int switch_to_held(struct agent *a, bool force)
+{
+	struct compiled c = {};
+	struct diags diags = {};
+	struct buf text = {};
+	int r;
+
+	r = agent_compile(a, a->current, a->built_in, &diags, &c);
+	if (r) {
+		diags_render(&diags, &text);
+		log_write(LOG_LEVEL_ERROR, "compiling: %s %s", strerror(-r),
+			  buf_text(&text));
+	} else {
+		r = switch_compiled(a, &c, force);
+		if (!r && a->current)
+			a->current->stats = c.stats;
+	}
+	compiled_free(&c);
+	diags_free(&diags);
+	buf_free(&text);
+	return r;
+}
+
+/* Numbers of the disk are not given again: the history goes by them. */
+static void reserve_generations(struct agent *a)
+{
+	struct record *pending = NULL;
+	uint32_t newest;
+
+	if (a->current)
+		store_reserve(a->dp, a->current->record->generation);
+	if (state_history(a->state, &newest, 1))
+		store_reserve(a->dp, newest);
+	if (state_load(a->state, STATE_PENDING, &pending) == 0)
+		store_reserve(a->dp, pending->generation);
+	record_free(pending);
+}
+
+int agent_restore(struct agent *a)
+{
+	struct store_state s;
+	int r = agent_load_slots(a);
+
+	if (r && r != -ENOENT)
+		log_warning("state: slots.json: %s", strerror(-r));
+	load_committed(a);
+	reserve_generations(a);
+	store_state(a->dp, &s);
+	load_pending(a, &s);
+	agent_refresh_locals(a);
+	/* While a push waits nothing may be switched to. */
+	return a->pending ? 0 : switch_to_held(a, false);
+}
+
+int agent_recompile(struct agent *a)
+{
+	if (a->pending || a->pins_hidden || !a->current ||
+	    a->current->stats.all_profiles)
+		return 0;
+	return switch_to_held(a, false);
+}
+
+int agent_replace_image(struct agent *a)
+{
+	return switch_to_held(a, true);
+}

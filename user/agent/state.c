@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Policies on disk: what is committed, pending, and was before. */
+#include "agent/state.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/statefile.h"
+#include "base/buf.h"
+
+#define HISTORY_MAX 32
+#define HISTORY_SCAN 1024
+
+struct state {
+	int dir;
+	int history;
+	char machine[64];
+};
+
+static const char *const file_names[] = {"committed.json", "pending.json"};
+
+void record_free(struct record *r)
+{
+	if (!r)
+		return;
+	free(r->document);
+	free(r->policy);
+	free(r->revision);
+	free(r->message);
+	free(r);
+}
+
+struct record *record_copy(const struct record *r)
+{
+	struct record *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *r;
+	copy->document = strdup(r->document);
+	copy->policy = strdup(r->policy);
+	copy->revision = strdup(r->revision);
+	copy->message = strdup(r->message);
+	if (copy->document && copy->policy && copy->revision && copy->message)
+		return copy;
+	record_free(copy);
+	return NULL;
+}
+
+static void read_machine_id(char *ret, size_t len)
+{
+	struct buf b = {0};
+
+	ret[0] = 0;
+	if (buf_read_file(&b, "/etc/machine-id", 4096) == 0)
+		snprintf(ret, len, "%.*s", (int)strcspn(buf_text(&b), "\n"),
+			 buf_text(&b));
+	buf_free(&b);
+}
+
+static int make_dir(int at, const char *path)
+{
+	int fd;
+
+	if (mkdirat(at, path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The folders above the state directory, like mkdir -p. */
+static int make_parents(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char *slash;
+
+	if (!copy)
+		return -ENOMEM;
+	for (slash = strchr(copy + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
+}
+
+int state_open(const char *path, struct state **ret)
+{
+	struct state *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->dir = s->history = -1;
+	read_machine_id(s->machine, sizeof(s->machine));
+	r = make_parents(path);
+	if (!r) {
+		r = s->dir = make_dir(AT_FDCWD, path);
+		if (r >= 0)
+			r = s->history = make_dir(s->dir, "history");
+	}
+	if (r < 0) {
+		state_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void state_close(struct state *s)
+{
+	if (!s)
+		return;
+	closep(&s->dir);
+	closep(&s->history);
+	free(s);
+}
+
+/* ---- records ---- */
+
+static json_t *record_to_json(const struct state *s, const struct record *r)
+{
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:s, s:s}",
+			 "machine", s->machine,
+			 "generation", (int)r->generation,
+			 "policy", r->policy, "revision", r->revision,
+			 "sha256", r->sha256, "message", r->message,
+			 "time_ms", (json_int_t)r->time_ms,
+			 "uid", (int)r->uid, "audit", r->audit,
+			 "made_by", r->made_by, "document", r->document);
+}
+
+static int record_from_json(const struct state *s, json_t *value,
+			    struct record **ret)
+{
+	const char *machine, *policy, *revision, *sha256, *message, *document;
+	const char *made_by;
+	json_int_t time_ms;
+	int generation, uid, audit;
+	struct record r = {};
+	struct record *copy;
+
+	if (json_unpack(value, "{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, "
+			"s:s, s:s}", "machine", &machine, "generation", &generation,
+			"policy", &policy, "revision", &revision,
+			"sha256", &sha256, "message", &message,
+			"time_ms", &time_ms, "uid", &uid, "audit", &audit,
+			"made_by", &made_by, "document", &document))
+		return -EBADMSG;
+	if (strcmp(machine, s->machine) != 0)
+		return -ENOENT;
+	snprintf(r.sha256, sizeof(r.sha256), "%s", sha256);
+	snprintf(r.made_by, sizeof(r.made_by), "%s", made_by);
+	r.document = (char *)document;
+	r.policy = (char *)policy;
+	r.revision = (char *)revision;
+	r.message = (char *)message;
+	r.time_ms = time_ms;
+	r.uid = (uid_t)uid;
+	r.audit = audit;
+	r.generation = (uint32_t)generation;
+	copy = record_copy(&r);
+	if (!copy)
+		return -ENOMEM;
+	*ret = copy;
+	return 0;
+}
+
+static int save(const struct state *s, int dir, const char *name,
+		const struct record *r)
+{
+	json_t *value = record_to_json(s, r);
+	int err = value ? statefile_write(dir, name, value) : -ENOMEM;
+
+	json_decref(value);
+	return err;
+}
+
+static int load(const struct state *s, int dir, const char *name,
+		struct record **ret)
+{
+	json_t *value = NULL;
+	int err = statefile_read(dir, name, &value);
+
+	if (!err)
+		err = record_from_json(s, value, ret);
+	json_decref(value);
+	return err;
+}
+
+int state_save(struct state *s, enum state_slot slot, const struct record *r)
+{
+	return save(s, s->dir, file_names[slot], r);
+}
+
+int state_load(struct state *s, enum state_slot slot, struct record **ret)
+{
+	return load(s, s->dir, file_names[slot], ret);
+}
+
+static void history_name(uint32_t generation, char *ret, size_t len)
+{
+	snprintf(ret, len, "%08u.json", generation);
+}
+
+/* History first: whoever finds the committed file damaged looks there. */
+int state_promote(struct state *s, const struct record *r)
+{
+	uint32_t old[HISTORY_SCAN];
+	size_t i, n;
+	char name[32];
+	int err;
+
+	history_name(r->generation, name, sizeof(name));
+	err = save(s, s->history, name, r);
+	if (!err)
+		err = save(s, s->dir, file_names[STATE_COMMITTED], r);
+	if (err)
+		return err;
+	n = state_history(s, old, HISTORY_SCAN);
+	for (i = HISTORY_MAX; i < n; i++) {
+		history_name(old[i], name, sizeof(name));
+		unlinkat(s->history, name, 0);
+	}
+	return state_drop_pending(s);
+}
+
+int state_drop_pending(struct state *s)
+{
+	if (unlinkat(s->dir, file_names[STATE_PENDING], 0) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return fsync(s->dir) < 0 ? -errno : 0;
+}
+
+/* ---- history ---- */
+
+static int newer_first(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* All of them, in any order. */
+static size_t history_all(struct state *s, uint32_t *ret)
+{
+	int fd = openat(s->history, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	size_t n = 0;
+	unsigned int generation;
+	char name[32];
+
+	if (!d) {
+		closep(&fd);
+		return 0;
+	}
+	while (n < HISTORY_SCAN && (e = readdir(d))) {
+		if (sscanf(e->d_name, "%u", &generation) != 1)
+			continue;
+		history_name(generation, name, sizeof(name));
+		if (strcmp(name, e->d_name) == 0)
+			ret[n++] = generation;
+	}
+	closedir(d);
+	return n;
+}
+
+size_t state_history(struct state *s, uint32_t *ret, size_t max)
+{
+	uint32_t all[HISTORY_SCAN];
+	size_t n = history_all(s, all);
+
+	qsort(all, n, sizeof(*all), newer_first);
+	n = n < max ? n : max;
+	memcpy(ret, all, n * sizeof(*ret));
+	return n;
+}
+
+int state_load_generation(struct state *s, uint32_t generation,
+			  struct record **ret)
+{
+	char name[32];
+
+	history_name(generation, name, sizeof(name));
+	return load(s, s->history, name, ret);
+}
+
+int state_load_best(struct state *s, struct record **ret, bool *ret_damaged)
+{
+	uint32_t generations[HISTORY_SCAN];
+	int err = state_load(s, STATE_COMMITTED, ret);
+	bool damaged = err == -EBADMSG;
+	size_t i, n;
+	int one;
+
+	if (!err || (err != -EBADMSG && err != -ENOENT)) {
+		*ret_damaged = false;
+		return err;
+	}
+	n = state_history(s, generations, HISTORY_SCAN);
+	for (i = 0; i < n; i++) {
+		one = state_load_generation(s, generations[i], ret);
+		if (one == 0) {
+			*ret_damaged = true;
+			return 0;
+		}
+		damaged = damaged || one == -EBADMSG;
+	}
+	*ret_damaged = damaged;
+	return damaged ? -EBADMSG : -ENOENT;
+}
+
+int state_save_json(struct state *s, const char *name, const json_t *value)
+{
+	return statefile_write(s->dir, name, value);
+}
+
+int state_load_json(struct state *s, const char *name, json_t **ret)
+{
+	return statefile_read(s->dir, name, ret);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state directory. Every file is written beside, synced and renamed into
+ * place, and carries the SHA-256 of its body on its first line:
+ *   committed.json      the last confirmed policy
+ *   pending.json        one that was switched to and is not confirmed yet
+ *   history/NNNNNNNN.json  what was committed, by generation
+ *   slots.json          rule counter slots, whose identity lives as long as
+ *                       the maps
+ *   programs.json       ids of our programs, with the boot they belong to
+ * Policies carry the machine-id: under another they count as absent.
+ */
+#ifndef MOAT_STATE_H
+#define MOAT_STATE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "moat/base.h"
+
+struct state;
+
+/* A policy as it was pushed. Strings are owned. */
+struct record {
+	char *document;
+	char sha256[65];	/* of the document */
+	char *policy, *revision;	/* its name and revision, for lists */
+	char *message;
+	int64_t time_ms;	/* since 1970 */
+	uid_t uid;		/* who pushed */
+	bool audit;		/* pushed with --audit */
+	char made_by[65];	/* version and configuration that compiled it
+				   for the maps, as agent_made_by() */
+	uint32_t generation;
+};
+void record_free(struct record *r);
+DEFINE_CLEANUP(record, record_free)
+struct record *record_copy(const struct record *r);	/* NULL: -ENOMEM */
+
+/* Makes the directory (0700). 0 or -errno. */
+int state_open(const char *path, struct state **ret);
+void state_close(struct state *s);
+
+enum state_slot { STATE_COMMITTED, STATE_PENDING };
+/* 0 or -errno; the file is whole or as before, whenever we are killed. */
+int state_save(struct state *s, enum state_slot slot, const struct record *r);
+/* Pending becomes committed and enters the history. */
+int state_promote(struct state *s, const struct record *r);
+int state_drop_pending(struct state *s);
+
+/*
+ * 0 with *ret; -ENOENT: nothing there, or of another machine; -EBADMSG: there,
+ * and its checksum does not hold.
+ */
+int state_load(struct state *s, enum state_slot slot, struct record **ret);
+/*
+ * The policy to start with: the committed one, else, if that is damaged, the
+ * newest history entry that holds. *ret_damaged says so. -ENOENT: nothing was
+ * ever committed; -EBADMSG: something was, and nothing holds.
+ */
+int state_load_best(struct state *s, struct record **ret, bool *ret_damaged);
+
+/* Generations of the history, newest first; at most max. */
+size_t state_history(struct state *s, uint32_t *ret, size_t max);
+int state_load_generation(struct state *s, uint32_t generation,
+			  struct record **ret);
+
+/* Other files: a JSON object by name. state_load_json as state_load. */
+int state_save_json(struct state *s, const char *name, const json_t *value);
+int state_load_json(struct state *s, const char *name, json_t **ret);
+
+#endif
