@@ -19,7 +19,7 @@ DEFINE_CLEANUP(image, image_free)
  * Profiles of all members are compiled (F36) while their share of the row map
  * stays below this many entries; beyond, those of the host's own addresses.
  */
-#define ALL_PROFILES_ENTRIES (512u << 10)
+#define ALL_PROFILES_ENTRIES (1536u << 10)
 
 /* What does not fit, to be said once no way is left. */
 struct misfit {

@@ -167,8 +167,10 @@ void never_say(const struct prover *v, const struct policy_never *n,
 	char out[RULE_TEXT], in[RULE_TEXT];
 
 	diag_error(diags, n->pos,
-		   "never is broken: %s may open %s to %s (sender: %s; receiver: %s)",
-		   addr_print(&from, a), print_service(bad->service, service),
+		   "never is broken%s%s%s: %s may open %s to %s (sender: %s; receiver: %s)",
+		   n->description ? " (" : "",
+		   n->description ? n->description : "",
+		   n->description ? ")" : "", addr_print(&from, a), print_service(bad->service, service),
 		   addr_print(&to, b),
 		   print_rule(v, bad->egress, bad->service, out),
 		   print_rule(v, bad->ingress, bad->service, in));

@@ -329,25 +329,55 @@ static void rows_too_large(void **state)
 	policy_free(p);
 }
 
-static void addr6_too_large(void **state)
+static struct policy *scattered6(size_t n, __u8 length)
 {
 	struct policy *p = one_group();
 	struct addr_set *set = &p->sets[p->groups[0].set];
 	struct rng rng = { 9 };
 
 	free(set->cidrs);
-	set->ncidrs = 80000;
-	set->cidrs = calloc(set->ncidrs, sizeof(*set->cidrs));
+	set->ncidrs = n;
+	set->cidrs = calloc(n, sizeof(*set->cidrs));
 	assert_non_null(set->cidrs);
-	for (size_t i = 0; i < set->ncidrs; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct cidr *c = &set->cidrs[i];
 
 		c->family = 6;
-		c->length = 128;
+		c->length = length;
 		c->addr.d[0] = rng_next(&rng);
-		c->addr.d[1] = rng_next(&rng);
+		c->addr.d[1] = length > 64 ? rng_next(&rng) : 0;
 		c->addr.b[0] = 0x20;
 	}
+	return p;
+}
+
+/* 100,000 networks of IPv6 fit, and 30,000 hosts. */
+static void addr6_fits(void **state)
+{
+	for (int hosts = 0; hosts < 2; hosts++) {
+		struct policy *p = scattered6(hosts ? 30000 : 100000,
+					      hosts ? 128 : 64);
+		struct config *c = build_config();
+		struct compiled compiled = { 0 };
+		const struct addr_set *set = &p->sets[p->groups[0].set];
+		struct moat_addr a = set->cidrs[77].addr;
+
+		compiled_make(&compiled, p, c, NULL, 0);
+		assert_non_null(compiled.image);
+		assert_int_equal(image_profile(&compiled.view, &a), 0);
+		a.d[0] ^= 1ull << 63;
+		assert_int_equal(image_profile(&compiled.view, &a),
+				 MOAT_PROFILE_NONE);
+		compiled_free(&compiled);
+		build_config_free(c);
+		policy_free(p);
+	}
+}
+
+static void addr6_too_large(void **state)
+{
+	struct policy *p = scattered6(80000, 128);
+
 	refused(p, NULL, 0,
 		"bytes of part addr6: 9314304 needed, the limit is 4194304");
 	policy_free(p);
@@ -391,6 +421,7 @@ int main(void)
 		cmocka_unit_test(too_many_profiles),
 		cmocka_unit_test(too_long_a_chain),
 		cmocka_unit_test(rows_too_large),
+		cmocka_unit_test(addr6_fits),
 		cmocka_unit_test(addr6_too_large),
 		cmocka_unit_test(slots_run_out),
 	};

@@ -110,8 +110,8 @@ static void one_address_and_itself(void **state)
 		    "never: [{from: a, to: a}]\n", "");
 	expect_text(HEAD
 		    "  a: {members: [10.1.0.1, 10.1.0.3], ingress: [{name: in, from: [self]}], egress: [{name: out, to: [self]}]}\n"
-		    "never: [{from: a, to: a, service: http}]\n",
-		    "6: never is broken: 10.1.0.1 may open tcp/80 to 10.1.0.3 (sender: a/out; receiver: a/in)\n");
+		    "never: [{from: a, to: a, service: http, description: apart}]\n",
+		    "6: never is broken (apart): 10.1.0.1 may open tcp/80 to 10.1.0.3 (sender: a/out; receiver: a/in)\n");
 }
 
 /* As the prover sees it: enforced, strangers pass, nothing built in. */
