@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/pkt_cls.h>
@@ -193,10 +194,10 @@ static bool asked(struct kernel_engine *k, const struct probe *p)
 }
 
 static void read_trace(struct kernel_engine *k, const struct run_result *r,
-		       struct answer *ret)
+		       int drop, struct answer *ret)
 {
 	const struct moat_trace *t = &r->trace;
-	int want = t->verdict == MOAT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	int want = t->verdict == MOAT_DROP ? drop : TC_ACT_UNSPEC;
 
 	if (r->action != want || t->runs != k->runs + 1) {
 		fprintf(stderr, "kernel engine: action %d, verdict %u, run %u after %u\n",
@@ -229,7 +230,7 @@ static void run(struct kernel_engine *k, const struct probe *probe,
 	struct run_result result;
 
 	must(run_packet(k->dp, &packet, &result), "run");
-	read_trace(k, &result, ret);
+	read_trace(k, &result, TC_ACT_SHOT, ret);
 }
 
 bool kernel_engine_judge(struct kernel_engine *k, const struct probe *probe,
@@ -239,6 +240,27 @@ bool kernel_engine_judge(struct kernel_engine *k, const struct probe *probe,
 		return false;
 	k->id++;
 	run(k, probe, ret);
+	return true;
+}
+
+bool kernel_engine_xdp_drops(struct kernel_engine *k, const struct probe *probe,
+			     struct answer *ret)
+{
+	unsigned char frame[PROBE_FRAME_MAX];
+	struct run_packet packet = {
+		.hook = ATTACH_XDP,
+		.frame = frame,
+		.len = probe_frame(probe, k->id, frame),
+		.ifindex = LOOPBACK,
+	};
+	struct run_result result;
+
+	must(run_packet(k->dp, &packet, &result), "run XDP");
+	if (result.action == XDP_PASS) {
+		k->runs = result.trace.runs;
+		return false;
+	}
+	read_trace(k, &result, XDP_DROP, ret);
 	return true;
 }
 

@@ -24,6 +24,9 @@ bool kernel_engine_local(struct kernel_engine *k, const struct moat_addr *local,
  * before). Any failure aborts. */
 bool kernel_engine_judge(struct kernel_engine *k, const struct probe *probe,
 			 struct answer *ret);
+/* Whether XDP drops it as it comes in; only then *ret says why. */
+bool kernel_engine_xdp_drops(struct kernel_engine *k, const struct probe *probe,
+			     struct answer *ret);
 /* Another packet of the flow that the last one opened. */
 void kernel_engine_follow(struct kernel_engine *k, const struct probe *probe,
 			  struct answer *ret);

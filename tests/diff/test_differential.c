@@ -33,7 +33,7 @@
 
 struct totals {
 	unsigned long comparisons, kernel, varied, policies;
-	unsigned long replies, replies_denied;
+	unsigned long replies, replies_denied, xdp_drops;
 	unsigned long verdicts[MOAT_VERDICT_COUNT];
 	unsigned long reasons[MOAT_REASON_COUNT];
 };
@@ -210,6 +210,27 @@ static bool check_reply(struct run *run, const struct engines *e,
 	return false;
 }
 
+/* XDP drops nothing that tc wouldn't, and for the same reason (F19). */
+static bool check_xdp(struct run *run, const struct engines *e,
+		      const struct probe *probe, const struct answer *said)
+{
+	struct answer xdp;
+	char line[256];
+
+	if (probe->direction != MOAT_INGRESS ||
+	    !kernel_engine_xdp_drops(run->kernel, probe, &xdp))
+		return true;
+	run->totals.xdp_drops++;
+	if (answers_equal(said, &xdp))
+		return true;
+	printf("XDP drops %s\n", probe_print(probe, line, sizeof(line)));
+	printf("  reference  %s\n", answer_print(said, line, sizeof(line)));
+	printf("  XDP        %s\n", answer_print(&xdp, line, sizeof(line)));
+	print_config(run->config);
+	print_policy(e->policy);
+	return false;
+}
+
 /* Random packets to one endpoint address. */
 static bool check_local(struct run *run, const struct engines *e,
 			const struct palette *palette,
@@ -230,9 +251,12 @@ static bool check_local(struct run *run, const struct engines *e,
 
 		for (; n < ENGINE_COUNT; n++)
 			engines_judge(e, n, &probe, &said[n]);
-		if (run->kernel)
+		if (run->kernel) {
+			if (!check_xdp(run, e, &probe, &said[0]))
+				return false;
 			asked = kernel_engine_judge(run->kernel, &probe,
 						    &said[n]);
+		}
 		n += asked;
 		for (int k = 1; k < n; k++) {
 			if (answers_equal(&said[0], &said[k]))
@@ -358,9 +382,9 @@ static bool check_config(struct run *run, bool with_kernel)
 
 static void print_totals(const struct totals *t)
 {
-	printf("%lu policies, %lu packets compared (reference = image), %lu of them with the kernel, %lu under variations; %lu replies in the kernel, %lu of them denied\n",
+	printf("%lu policies, %lu packets compared (reference = image), %lu of them with the kernel, %lu under variations; %lu replies in the kernel, %lu of them denied; %lu dropped by XDP already\n",
 	       t->policies, t->comparisons, t->kernel, t->varied, t->replies,
-	       t->replies_denied);
+	       t->replies_denied, t->xdp_drops);
 	for (int i = 0; i < MOAT_VERDICT_COUNT; i++)
 		printf("  %s %lu", verdict_name(i), t->verdicts[i]);
 	printf("\n");

@@ -392,6 +392,36 @@ static struct policy *policy;
 static struct config *config;
 static struct engines engines;
 
+/* RFC 793 section 3.4: both SYNs cross, each an opening that its own
+ * direction's rules allow; one flow comes of it. */
+static void simultaneous_open(void **state)
+{
+	static const int events[] = { OUR(F_SYN), THEIR(F_SYN), OUR(F_SYNACK),
+				      THEIR(F_SYNACK), OUR(F_ACK) };
+	struct policy *p = build_copy(policy);
+	struct moat_addr local = build_addr("10.0.0.1");
+	struct rule *r = build_named(p, 0, MOAT_INGRESS, "any");
+	struct run_result result;
+	struct moat_flow f;
+	struct engines e;
+
+	build_peer_any(r);
+	build_every(r);
+	assert_true(engines_open(&e, p, config, &local, 1));
+	kernel_engine_load(kernel, &e);
+	tuple++;
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		segment(events[i] / FLAGS, events[i] % FLAGS, &result);
+		assert_int_equal(result.action, TC_ACT_UNSPEC);
+	}
+	assert_true(flow_now(&f));
+	assert_int_equal(f.state, MOAT_FLOW_ESTABLISHED);
+	assert_true(find("flows", &f));
+	engines_close(&e);
+	policy_free(p);
+	kernel_engine_load(kernel, &engines);
+}
+
 static int setup(void **state)
 {
 	struct moat_addr local = build_addr("10.0.0.1");
@@ -427,6 +457,7 @@ int main(void)
 		cmocka_unit_test(every_sequence),
 		cmocka_unit_test(every_sequence_behind),
 		cmocka_unit_test(differences_are_real),
+		cmocka_unit_test(simultaneous_open),
 	};
 	json_t *json;
 
