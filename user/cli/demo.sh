@@ -116,7 +116,7 @@ set_up_servers() {
 	local h
 	for h in trainer0 trainer1; do
 		serve "$h" 22 988 8080 29500 50010
-		in_ns "$h" socat UDP6-LISTEN:50020,fork,reuseaddr,ipv6only=0 \
+		in_ns "$h" socat UDP6-RECVFROM:50020,fork,ipv6only=0 \
 			PIPE >/dev/null 2>&1 &
 	done
 	serve storage 22 443 988 2049
@@ -163,7 +163,8 @@ moat() {
 # try FROM TO FAMILY SERVICE: does it get through, with data and an answer?
 try() {
 	local from=$1 to=$2 family=$3 proto=${4%/*} port=${4#*/} address target
-	local options=connect-timeout=1
+	# Two seconds: a lost SYN is sent again after one.
+	local options=connect-timeout=2
 	if [ "$family" = 4 ]; then
 		address=${V4[$to]} target=$address
 	else
@@ -178,8 +179,8 @@ try() {
 	esac >/dev/null 2>&1
 }
 echoed() {
-	[ "$( (echo moat; sleep 0.3) | timeout 3 nsenter \
-		--net="/run/netns/$1" socat -t 0.7 - "$2" 2>/dev/null)" = moat ]
+	[ "$(echo moat | timeout 5 nsenter --net="/run/netns/$1" \
+		socat -t 2 - "$2" 2>/dev/null)" = moat ]
 }
 
 # FROM TO SERVICE FAMILIES EXPECTED under the policy, and what it is
@@ -253,7 +254,7 @@ push_both() {
 	shift
 	for h in trainer0 trainer1; do
 		moat "$h" push "$@" "$file" 2>"$RUN/push.log" |
-			head -n 1 | sed "s/^/  $h: /"
+			sed -n "1s/\(generation [0-9]*.*\): .*/  $h: \1/p"
 		[ "${PIPESTATUS[0]}" = 0 ] ||
 			{ cat "$RUN/push.log" >&2; give_up "push to $h failed"; }
 	done
@@ -314,7 +315,10 @@ show_counters() {
 		'moat_packets_total.*verdict="drop".*reason="sg-no-match"' \
 		'moat_packets_total.*verdict="drop".*reason="nacl-deny"'; do
 		grep "^$name" "$RUN/scrape" | grep -v ' 0$' | head -n 2 |
-			cut -c 1-76 | sed 's/^/  /'
+			sed -E 's/layer="sg",//
+				s/^([a-z_]+)\{(.*)\} (.*)/  \1 \3\n    \2/
+				t
+				s/^/  /'
 	done
 }
 
@@ -360,6 +364,7 @@ done
 title "Before any policy: everything passes"
 run_probes
 expect "every probe gets through" all_seen yes
+all_seen yes || show_probes yes
 
 title "The policy, pushed to both agents"
 shell "moat check training-cluster.yaml"
@@ -405,7 +410,8 @@ sed '/^tests:/,$d' "$RUN/mistake.yaml" >"$RUN/untested.yaml"
 shell "moat push --confirm 3s mistake.yaml"
 moat trainer1 push --confirm 3s "$RUN/mistake.yaml" >/dev/null 2>"$RUN/push.log"
 expect "the policy's own tests refuse it: exit code 1" [ $? = 1 ]
-grep -m 1 error: "$RUN/push.log" | sed 's,^.*/,  ,' | cut -c 1-80
+grep -m 1 error: "$RUN/push.log" | sed 's,^[^:]*/,  ,' | fold -s -w 78 |
+	sed '2,$s/^/    /'
 shell "moat push --confirm 3s untested.yaml   # the same without its tests"
 moat trainer1 push --confirm 3s "$RUN/untested.yaml" >/dev/null 2>&1 &
 pushed=$!
@@ -418,7 +424,7 @@ expect "the policy before is in force, the operator is back" \
 
 title "The same, seen by monitoring"
 show_counters
-expect "dropped openings are counted" at_least 10 "$(total trainer1 \
+expect "dropped openings are counted" at_least 5 "$(total trainer1 \
 	moat_packets_total 'verdict="drop"')"
 expect "the rule that let the ranks in is credited" at_least 4 "$(total \
 	trainer1 moat_rule_connections_total 'group="trainers"' 'rule="ranks"')"

@@ -22,7 +22,7 @@ static const struct column recent_columns[] = {
 	{ "proto", "protocol" },
 	{ "local", "local" },
 	{ "remote", "remote" },
-	{ "opened", "direction" },
+	{ "dir", "dir" },
 	{ "verdict", "verdict", COLUMN_VERDICT },
 	{ "reason", "reason" },
 	{ "rule", "rule" },

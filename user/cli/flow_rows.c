@@ -11,10 +11,9 @@ const struct column flow_columns[] = {
 	{ "proto", "protocol" },
 	{ "local", "local" },
 	{ "remote", "remote" },
-	{ "opened", "direction" },
+	{ "dir", "dir" },
 	{ "state", "state" },
-	{ "verdict", "verdict", COLUMN_VERDICT },
-	{ "rule", "rule" },
+	{ "rule", "credit" },
 	{ "packets", "packets" },
 	{ "bytes", "bytes", COLUMN_BYTES },
 };
@@ -48,20 +47,30 @@ static json_t *endpoint(const json_t *flow, const char *address,
 			    (int)number(flow, port));
 }
 
+/* The rule that let it in; else why it passes or does not. */
+static json_t *credit(const json_t *flow)
+{
+	const char *rule = json_string_value(json_object_get(flow, "rule"));
+	const char *verdict = text(flow, "verdict");
+
+	if (!rule || !*rule)
+		rule = text(flow, "reason");
+	if (!strcmp(verdict, "allow"))
+		return json_string(rule);
+	return json_sprintf("%s: %s", verdict, rule);
+}
+
 json_t *flow_row(const json_t *flow)
 {
-	json_t *rule = json_object_get(flow, "rule");
-	json_t *reason = json_object_get(flow, "reason");
+	bool in = !strcmp(text(flow, "direction"), "ingress");
 
-	if (!json_is_string(rule) || !json_string_length(rule))
-		rule = reason;
-	return json_pack("{s:s,s:o,s:o,s:s,s:s,s:s,s:O?,s:I,s:I}",
+	return json_pack("{s:s,s:o,s:o,s:s,s:s,s:s,s:o,s:I,s:I}",
 			 "protocol", text(flow, "protocol"), "local",
 			 endpoint(flow, "local", "local_port"), "remote",
-			 endpoint(flow, "remote", "remote_port"), "direction",
-			 text(flow, "direction"), "state", text(flow, "state"),
-			 "verdict", text(flow, "verdict"), "rule", rule,
-			 "packets", number(flow, "packets_in") +
+			 endpoint(flow, "remote", "remote_port"), "dir",
+			 in ? "in" : "out", "state", text(flow, "state"),
+			 "verdict", text(flow, "verdict"), "credit",
+			 credit(flow), "packets", number(flow, "packets_in") +
 			 number(flow, "packets_out"), "bytes",
 			 number(flow, "bytes_in") + number(flow, "bytes_out"));
 }

@@ -7,8 +7,8 @@
 
 #include "svc/writer.h"
 
-/* The flow as a table shows it: local, remote, protocol, opened, state, rule,
- * packets, bytes. New reference. */
+/* The flow as a table shows it: protocol, local, remote, dir, state,
+ * verdict, credit, packets, bytes. New reference. */
 json_t *flow_row(const json_t *flow);
 extern const struct column flow_columns[];
 extern const size_t nflow_columns;
