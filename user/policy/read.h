@@ -7,7 +7,6 @@
 #ifndef MOAT_READ_H
 #define MOAT_READ_H
 
-#include "base/sha256.h"
 #include "policy/reader.h"
 #include "policy/strmap.h"
 #include "policy/value.h"
@@ -54,7 +53,6 @@ struct reader {
 	struct own_service *own;
 	size_t nown;
 	size_t cidrs, rules, matches;	/* needed so far */
-	struct sha256 hash;		/* of documents and lists as read */
 };
 
 /* The key of a section, in every document: value mappings are walked with

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sha256.h"
 #include "moat/base.h"
 #include "policy/read.h"
 
@@ -38,7 +39,6 @@ static bool read_trees(struct reader *r, const struct document *docs)
 		}
 		if (!i)
 			r->whole = (struct pos){ .file = file };
-		sha256_add(&r->hash, docs[i].text, docs[i].len);
 		r->trees[i] = tree_read(r->diags, file);
 		ok = ok && r->trees[i];
 	}
@@ -133,14 +133,19 @@ static void check_limits(struct reader *r)
 			   r->matches, MATCHES_MAX);
 }
 
+/* The bytes that were read: sha256sum of one file says the same. */
 static void set_revision(struct reader *r)
 {
 	char text[SHA256_TEXT];
+	struct sha256 hash;
 
-	sha256_end(&r->hash, text);
 	if (r->policy->revision)
 		return;
-	r->policy->revision = strndup(text, 12);
+	sha256_init(&hash);
+	for (size_t i = (size_t)r->whole.file; i < r->diags->nfiles; i++)
+		sha256_add(&hash, r->diags->files[i].text,
+			   r->diags->files[i].len);
+	r->policy->revision = strndup(sha256_end(&hash, text), 12);
 	if (!r->policy->revision)
 		error_out_of_memory(r->diags);
 }
@@ -174,7 +179,6 @@ static bool begin(struct reader *r, const struct document *docs)
 
 	for (size_t i = 0; i < r->ndocs; i++)
 		bytes += docs[i].len;
-	sha256_init(&r->hash);
 	r->policy = calloc(1, sizeof(*r->policy));
 	r->trees = calloc(r->ndocs + 1, sizeof(struct tree *));
 	r->top = calloc(r->ndocs + 1, sizeof(*r->top));

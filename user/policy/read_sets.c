@@ -128,7 +128,6 @@ static void read_list_file(struct reader *r, const struct node *node,
 			   "can't read `%.200s`: %s", path, strerror(-error));
 		return;
 	}
-	sha256_add(&r->hash, buf_text(&text), text.len);
 
 	int index = diags_add_source(r->diags, name, buf_text(&text), text.len);
 	if (index < 0) {
@@ -136,7 +135,12 @@ static void read_list_file(struct reader *r, const struct node *node,
 		return;
 	}
 	int errors = r->diags->errors;
-	read_list_text(r, index, list);
+	if (strlen(buf_text(&text)) != text.len)
+		diag_error(r->diags, node_pos(file.value),
+			   "`%.200s` holds a NUL character: no list of addresses",
+			   path);
+	else
+		read_list_text(r, index, list);
 	/* A deny list that a broken export left empty would open, silently. */
 	if (!list->count && r->diags->errors == errors)
 		diag_error(r->diags, node_pos(file.value),
