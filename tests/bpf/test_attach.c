@@ -105,6 +105,8 @@ static void restart_adopts(void **state)
 		open_again(s);
 		query(s);
 		assert_false(s->hook[ATTACH_TC_INGRESS].ours);
+		assert_int_equal(s->hook[ATTACH_TC_INGRESS].foreign_prog_id,
+				 before.prog_id[0]);
 		assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
 		assert_good(&s->hook[ATTACH_TC_INGRESS], ATTACH_TCX);
 		after = on_hook(s, ATTACH_TC_INGRESS);

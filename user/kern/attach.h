@@ -23,7 +23,8 @@ struct hook_state {
 	bool ours;	/* our current program, reading the live maps */
 	bool first;	/* nothing runs before it */
 	__u32 prog_id;
-	__u32 foreign_prog_id;	/* one ahead of us, or holding the XDP slot */
+	__u32 foreign_prog_id;	/* the first of the hook, or the holder of the
+				   XDP slot, if that is not ours */
 	char why[128];	/* why not, for people; "" when all is well */
 };
 

@@ -162,13 +162,15 @@ static int look(__u32 ifindex, enum attach_hook hook, struct found *ret)
 static void judge(const struct datapath *dp, const struct found *f,
 		  enum attach_hook hook, struct hook_state *ret)
 {
-	struct hook_state s = {};
+	struct hook_state s = { .foreign_prog_id = f->first.prog_id };
 
 	if (f->ours.prog_id && f->ours.prog_id == load_prog_id(dp->load, hook)) {
 		s.kind = ATTACH_CLSACT;
 		s.ours = true;
 		s.prog_id = f->ours.prog_id;
 		s.first = is_ours(&f->first);
+		if (s.first)
+			s.foreign_prog_id = 0;
 	}
 	if (!s.ours && hook == ATTACH_TC_EGRESS && f->qdisc[0] &&
 	    strcmp(f->qdisc, "clsact"))
@@ -176,11 +178,9 @@ static void judge(const struct datapath *dp, const struct found *f,
 			 f->qdisc);
 	else if (!s.ours)
 		hook_why(&s, "our filter is not on this hook");
-	else if (!s.first) {
-		s.foreign_prog_id = f->first.prog_id;
+	else if (!s.first)
 		hook_why(&s, "a filter of priority %u runs before ours",
 			 f->first.priority);
-	}
 	*ret = s;
 }
 

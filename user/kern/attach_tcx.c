@@ -71,6 +71,8 @@ static void judge(const struct datapath *dp, const struct hook_programs *h,
 		break;
 	}
 	if (!ret->ours) {
+		if (h->count)
+			ret->foreign_prog_id = h->prog_id[0];
 		hook_why(ret, "our program is not on this hook");
 	} else if (!ret->first) {
 		ret->foreign_prog_id = h->prog_id[0];

@@ -127,9 +127,6 @@ static int open_state(struct datapath *dp, const char **ret_why)
 		err = pin_everything(dp);
 	if (!err)
 		err = links_load(dp);
-	/* A former agent may have died between its switch and its wait. */
-	if (!err)
-		err = grace_wait();
 	if (err)
 		*ret_why = why_set("mapping and pinning: %s", strerror(-err));
 	return err;

@@ -19,7 +19,17 @@ static __u64 word_of(const struct store *st)
 
 static void set_word(struct store *st, __u64 word)
 {
+	st->unsettled = true;
 	__atomic_store_n(&st->control->word, word, __ATOMIC_RELEASE);
+}
+
+int store_settle(struct datapath *dp)
+{
+	int err = dp->store.unsettled ? grace_wait() : 0;
+
+	if (!err)
+		dp->store.unsettled = false;
+	return err;
 }
 
 static void *part_of(const struct store *st, unsigned slot, unsigned part)
@@ -69,7 +79,8 @@ int store_open(struct store *st, const struct load *l)
 		MOAT_PARTS(X)
 #undef X
 	};
-	struct store s = {};
+	/* A former agent may have died right after its switch. */
+	struct store s = { .unsettled = true };
 	bool ok;
 
 	s.control = map_values(l, "control", sizeof(*s.control));
@@ -227,6 +238,8 @@ int store_push(struct datapath *dp, struct image *image,
 	err = check_fits(st, image);
 	if (!err && now.expired)
 		err = store_fall_back(dp);
+	if (!err)
+		err = store_settle(dp);
 	generation = store_last_generation(dp) + 1;
 	if (!err && generation > 0xffffff)
 		err = -EOVERFLOW;
@@ -246,7 +259,7 @@ int store_push(struct datapath *dp, struct image *image,
 		deadline = datapath_epoch_seconds(dp) + deadline_seconds + 1;
 	set_word(st, MOAT_CTL(slot, previous, generation, deadline));
 	*ret_generation = generation;
-	return grace_wait();
+	return 0;
 }
 
 int store_confirm(struct datapath *dp)
@@ -273,7 +286,7 @@ int store_fall_back(struct datapath *dp)
 	if (!is_sealed(h) || slot == MOAT_CTL_SLOT(w))
 		return -ENOENT;
 	set_word(st, MOAT_CTL(slot, slot, h->generation, 0));
-	return grace_wait();
+	return 0;
 }
 
 /* ---- looking ---- */

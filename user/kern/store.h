@@ -20,13 +20,20 @@ void store_state(struct datapath *dp, struct store_state *ret);
 
 /*
  * Writes an image into an idle slot under the next generation number, seals
- * it and switches; then waits one grace period (membarrier, or a map-in-map
- * update). deadline_seconds 0: confirmed at once, else from now. 0 with
+ * it and switches: packets that come afterwards are judged by it. Waits first
+ * if the last switch was never settled. deadline_seconds 0: confirmed at
+ * once, else from now. 0 with
  * *ret_generation; -EBUSY: unconfirmed push pending; -E2BIG: does not fit,
  * call datapath_grow(); -EINVAL: image_verify() refused it.
  */
 int store_push(struct datapath *dp, struct image *image,
 	       __u32 deadline_seconds, __u32 *ret_generation);
+/*
+ * Waits until no program can still be reading a slot that the last switch
+ * made idle (membarrier, or a map-in-map update; 5-32 ms). To be called when
+ * nobody waits, some time after a switch; without it the next push pays.
+ */
+int store_settle(struct datapath *dp);
 /* Takes the deadline out. -ENOENT: nothing pending; -ETIME: past, or in the
  * last second before it. */
 int store_confirm(struct datapath *dp);
