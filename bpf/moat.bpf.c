@@ -8,6 +8,7 @@
 #include "entry.h"
 #include "maps.h"
 #include "pipeline.h"
+#include "xdp.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -85,5 +86,14 @@ int moat_tc_egress(struct __sk_buff *skb)
 SEC("xdp")
 int moat_xdp(struct xdp_md *xdp)
 {
-	return XDP_PASS;
+	struct pkt *p = pkt_begin(HOOK_XDP, MOAT_INGRESS, xdp->ingress_ifindex);
+	struct frame fr = { .ctx = xdp, .hook = HOOK_XDP };
+
+	if (!p)
+		return XDP_PASS;
+	p->frame = knobs.xdp_load_bytes ? bpf_xdp_get_buff_len(xdp) :
+					  xdp->data_end - xdp->data;
+	p->bytes = p->frame;
+	p->packets = 1;
+	return xdp_run(&fr, p) ? XDP_DROP : XDP_PASS;
 }

@@ -5,41 +5,56 @@
 
 #include "account.h"
 #include "essential.h"
+#include "fragment.h"
+#include "icmp.h"
 #include "parse_ip.h"
 #include "parse_l2.h"
 #include "parse_l4.h"
 #include "rejudge.h"
 #include "source.h"
 
-static __always_inline enum moat_reason parse_network(const struct frame *fr, struct pkt *p,
-						      __u32 tags)
+/* Up to the network header and its addresses. tags: VLAN tags already taken
+ * off the frame. */
+static __noinline enum moat_reason parse_network(const struct frame *fr,
+						 struct pkt *p, __u32 tags)
 {
 	enum moat_reason reason = parse_vlan(fr, p, tags);
 
 	if (reason != MOAT_REASON_NONE)
 		return reason;
+	if (p->ethertype != ETH_P_IP && p->ethertype != ETH_P_IPV6)
+		return MOAT_REASON_NON_IP;
 	if (p->flags & PKT_OTHER_HOST && !knobs.forwarding_judge)
 		return MOAT_REASON_OTHER_HOST;
-	if (p->ethertype == ETH_P_IP)
-		return parse_ipv4(fr, p);
-	if (p->ethertype == ETH_P_IPV6)
-		return parse_ipv6(fr, p);
-	return MOAT_REASON_NON_IP;
-}
-
-static __noinline enum moat_reason parse_packet(const struct frame *fr, struct pkt *p, __u32 tags)
-{
-	enum moat_reason reason = parse_network(fr, p, tags);
-
-	if (reason == MOAT_REASON_NONE)
-		reason = check_addresses(p);
+	reason = p->ethertype == ETH_P_IP ? parse_ipv4(fr, p) :
+					    parse_ipv6(fr, p);
 	if (reason != MOAT_REASON_NONE)
 		return reason;
-	reason = parse_l4(fr, p);
+	return check_addresses(p);
+}
+
+static __noinline enum moat_reason parse_transport(const struct frame *fr,
+						   struct pkt *p)
+{
+	enum moat_reason reason = parse_l4(fr, p);
+
 	if (reason != MOAT_REASON_NONE)
 		return reason;
 	p->flags |= PKT_TUPLE;
 	return check_unspecified(p);
+}
+
+static __noinline enum moat_reason parse_packet(const struct frame *fr,
+						struct pkt *p, __u32 tags)
+{
+	enum moat_reason reason = parse_network(fr, p, tags);
+
+	if (reason != MOAT_REASON_NONE || p->flags & PKT_FRAG_LATER)
+		return reason;
+	reason = parse_transport(fr, p);
+	if (reason == MOAT_REASON_NONE && p->flags & PKT_FRAG_FIRST)
+		reason = check_first_fragment(0);
+	return reason;
 }
 
 static __always_inline enum moat_reason judge_policy(struct pkt *p)
@@ -67,6 +82,12 @@ static __noinline enum moat_reason judge_new(const struct frame *fr, struct pkt 
 	reason = check_essential(p);
 	if (reason != MOAT_REASON_NONE)
 		return reason;
+	if (p->flags & PKT_ICMP_ERROR &&
+	    knobs.essential[MOAT_ESSENTIAL_ICMP_ERRORS]) {
+		reason = check_related(fr, p);
+		if (reason != MOAT_REASON_NONE)
+			return reason;
+	}
 	reason = whose_packet(fr, p);
 	if (reason != MOAT_REASON_NONE)
 		return reason;
@@ -80,9 +101,12 @@ static __noinline enum moat_reason judge_new(const struct frame *fr, struct pkt 
  */
 static __always_inline enum moat_reason judge_parsed(const struct frame *fr, struct pkt *p)
 {
-	struct moat_flow *f = flow_find(p, &p->key);
 	enum moat_reason reason;
+	struct moat_flow *f;
 
+	if (p->flags & PKT_FRAG_LATER)
+		return follow_first(fr, p);
+	f = p->flags & PKT_ICMP_ERROR ? 0 : flow_find(p, &p->key);
 	if (f && !(p->flags & PKT_OPENING))
 		return flow_hit(p, f);
 	if (f)
@@ -114,15 +138,38 @@ static __always_inline void measure(struct pkt *p)
 		p->bytes = length + (p->packets - 1) * p->header;
 }
 
-/* tags: VLAN tags already taken off the frame. Returns enum moat_verdict. */
-static __always_inline __u32 pipeline_run(const struct frame *fr, struct pkt *p, __u32 tags)
+/* Non-IP passes, counted by EtherType; lengths (IEEE 802.3) are one. */
+static __noinline void count_ethertype(struct pkt *p)
+{
+	__u32 type = p->ethertype < ETH_P_802_3_MIN ? ETH_P_802_2 :
+						      p->ethertype;
+	struct moat_count *c = bpf_map_lookup_elem(&ethertypes, &type);
+	struct moat_count new = {};
+
+	if (c) {
+		count_add(c, p);
+		return;
+	}
+	count_add(&new, p);
+	bpf_map_update_elem(&ethertypes, &type, &new, BPF_NOEXIST);
+}
+
+/* Returns enum moat_verdict. */
+static __always_inline __u32 pipeline_run(const struct frame *fr, struct pkt *p,
+					  __u32 tags)
 {
 	enum moat_reason reason = parse_packet(fr, p, tags);
+	__u32 verdict;
 
 	measure(p);
 	if (reason == MOAT_REASON_NONE)
 		reason = judge_parsed(fr, p);
-	return account(p, reason);
+	else if (reason == MOAT_REASON_NON_IP)
+		count_ethertype(p);
+	verdict = account(p, reason);
+	if (p->flags & PKT_FRAG_FIRST && p->flags & PKT_TUPLE)
+		remember_fragment(verdict, reason);
+	return verdict;
 }
 
 #endif
