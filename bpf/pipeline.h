@@ -6,7 +6,7 @@
 #include "account.h"
 #include "essential.h"
 #include "fragment.h"
-#include "icmp.h"
+#include "related.h"
 #include "parse_ip.h"
 #include "parse_l2.h"
 #include "parse_l4.h"

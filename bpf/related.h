@@ -4,8 +4,8 @@
  * went the other way (design 3.5, RFC 5508). Whoever sent the error: routers
  * on the path do (RFC 1191).
  */
-#ifndef MOAT_ICMP_H
-#define MOAT_ICMP_H
+#ifndef MOAT_RELATED_H
+#define MOAT_RELATED_H
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
