@@ -368,7 +368,8 @@ all_seen yes || show_probes yes
 
 title "The policy, pushed to both agents"
 shell "moat check training-cluster.yaml"
-moat trainer0 check "$RUN/policy.yaml" 2>/dev/null | sed 's/^/  /'
+moat trainer0 check "$RUN/policy.yaml" 2>/dev/null | paste -sd ' ' |
+	fold -s -w 77 | sed 's/^/  /'
 shell "moat push --now training-cluster.yaml"
 push_both "$RUN/policy.yaml" --now --message demo
 expect "trainer0 enforces" moat trainer0 status --require enforce
@@ -381,7 +382,7 @@ show_probes policy
 title "Why"
 shell "moat explain --live ingress ${V4[trainer0]} ${V4[stranger]} tcp/22"
 moat trainer0 explain --live ingress "${V4[trainer0]}" "${V4[stranger]}" \
-	tcp/22 | sed 's/^/  /'
+	tcp/22 | grep -v '^generation' | fold -s -w 77 | sed 's/^/  /'
 expect "the stranger's packet would be dropped" refuse moat trainer0 \
 	explain --live ingress "${V4[trainer0]}" "${V4[stranger]}" tcp/22
 expect "the bastion's would pass" moat trainer0 \
