@@ -189,8 +189,10 @@ static void assert_no_policy(struct harness *h)
 
 static void set_failsafe(struct harness *h)
 {
+	/* 0.0.0.0/0, in mapped space. */
 	struct moat_failsafe f = { .count = 1, .entry = { {
-		.length = 0, .direction = MOAT_INGRESS, .proto = 6,
+		.peer.b = { [10] = 0xff, [11] = 0xff }, .length = 96,
+		.direction = MOAT_INGRESS, .proto = 6,
 		.first = 22, .last = 22 } } };
 
 	harness_failsafe(h, &f);
