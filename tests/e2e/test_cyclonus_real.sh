@@ -5,8 +5,9 @@
 # project.
 . "$(dirname "$0")/lib.sh"
 DATA=${MOAT_CONFORMANCE:-$ROOT/../shared/conformance}/cyclonus
-[ -r "$DATA/cases-v4.jsonl" ] && [ -r "$DATA/cases-v6.jsonl" ] ||
+if ! [ -r "$DATA/cases-v4.jsonl" ]; then
 	skip "$DATA is not there: NO cyclonus case was tried by real packets (set MOAT_CONFORMANCE)"
+fi
 sandbox
 ns_add switch
 ip -n "$(ns switch)" link add br0 type bridge || skip "no bridge device here"
