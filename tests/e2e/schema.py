@@ -133,32 +133,41 @@ def errors(validator, text):
 
 
 # What the parser says of faults that no schema can see: how names, numbers
-# and places go together, and what YAML itself does not let through.
+# and places go together.
 UNSEEN = re.compile(
-    r"""twice|defined|unknown (group|list|name|service)|did you\ mean
-    |no\ (such|group|service|list)|host\ bits|reversed|stands\ alone
-    |names?\ no|needs\ `(version|name|mode|dport)`|a\ policy\ needs
-    |duplicate|families|covers|has\ no\ (ports|ICMP)|split\ the\ rule""",
-    re.X)
+    r"""host\ bits|is\ named|stands\ twice|defined\ twice|both\ apply
+    |is\ a\ (group|network\ ACL)|reversed|can't\ read|holds\ no\ address
+    |no\ type\ of|mean\ different|two\ families|these\ addresses
+    |a\ policy\ needs|read\ as\ an\ address|same\ path|pairs\ of\ peer
+    |two\ failsafe|(rate|window|rotate|memory|tcp_established)\ `""", re.X)
+# Faults of form that YAML libraries read away, and two of addresses whose
+# grammar a pattern does not hold.
+READ_AWAY = {
+    "ports-float", "ports-hex", "ports-leading-zero", "top-version-float",
+    "yaml-anchor", "yaml-merge-key", "yaml-duplicate-in-rule", "essentials-yes",
+    "list-v4-mapped", "rule-from-any-quoted-v6", "protocol-twice-by-number",
+}
 
 
 def check_invalid(validator, folder):
     """Invalid files whose fault a schema can see are refused by it."""
     seen = refused = 0
     for path in sorted(folder.glob("*.yaml")):
-        expected = path.with_suffix(".err")
-        if not expected.exists():
-            continue
+        said = path.with_suffix(".err").read_text(errors="replace")
         seen += 1
         try:
             bad = errors(validator, path.read_text())
         except (yaml.YAMLError, ValueError):
+            refused += 1
             continue
         refused += bool(bad)
-        if not bad and not UNSEEN.search(expected.read_text()):
+        if not bad and path.stem not in READ_AWAY and \
+                not UNSEEN.search(said):
             problem(f"{path.name}: the parser refuses it, the schema does "
-                    f"not: {expected.read_text().splitlines()[0]}")
-    print(f"{folder.name}: {refused} of {seen} refused by the schema")
+                    f"not: {said.splitlines()[0]}")
+    print(f"{folder.name}: {refused} of {seen} invalid files refused")
+    if not seen:
+        problem(f"{folder}: no invalid files")
 
 
 # The agent's defaults as the manual writes them: every key but tls.
@@ -221,7 +230,7 @@ def main():
     for path in shipped:
         for message in errors(validator, path.read_text()):
             problem(f"{path.name}: {message}")
-    check_invalid(validator, ROOT / "tests" / "invalid")
+    check_invalid(validator, ROOT / "tests" / "invalid" / "policy")
 
     agent = load("moatd.schema.json")
     same_objects("moatd.schema.json",
@@ -233,6 +242,7 @@ def main():
             [(path.name, path.read_text()) for path in files]:
         for message in errors(validator, text):
             problem(f"{name}: {message}")
+    check_invalid(validator, ROOT / "tests" / "invalid" / "config")
     for text in BAD_AGENT:
         if not errors(validator, text):
             problem(f"moatd.schema.json takes {text!r}")
