@@ -349,6 +349,8 @@ static bool check_round(struct run *run, bool without)
 	struct palette palette;
 	bool ok;
 
+	if (rng_percent(&run->rng, 12))
+		random_crowd(&run->rng, p);
 	palette_make(p, run->config, &palette);
 	ok = check_policy(run, without ? NULL : p, &palette) &&
 	     check_variation(run, p, &palette,
@@ -416,6 +418,10 @@ static bool covered(const struct totals *t)
 		if (t->reasons[wanted[i]])
 			continue;
 		printf("never met: %s\n", reason_name(wanted[i]));
+		ok = false;
+	}
+	if (t->kernel && (!t->xdp_drops || !t->replies_denied)) {
+		printf("never met: a drop by XDP, or a denied reply\n");
 		ok = false;
 	}
 	return ok;

@@ -23,6 +23,11 @@ bool rng_percent(struct rng *r, unsigned percent);
 struct cidr random_cidr(struct rng *r, int family);
 /* Valid by every rule of the reader, printable, at most one NACL an address. */
 struct policy *random_policy(struct rng *r);
+/*
+ * Adds many prefixes in one /16 and around one /64, and many ports: what makes
+ * tables long enough for their long searches.
+ */
+void random_crowd(struct rng *r, struct policy *p);
 struct config *random_config(struct rng *r);
 
 /* What a policy and a configuration draw lines through. */

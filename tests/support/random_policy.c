@@ -318,6 +318,56 @@ struct policy *random_policy(struct rng *r)
 	return p;
 }
 
+static struct cidr crowded(struct rng *r, int family)
+{
+	struct cidr c = { .family = (__u8)family };
+
+	if (family == 4) {
+		c.addr = addr_from_v4(10u << 24 | 1u << 16 |
+				      rng_below(r, 65536));
+		c.length = (__u8)(24 + rng_below(r, 9));
+	} else {
+		c.addr.b[0] = 0xfd;
+		c.addr.b[5] = (__u8)rng_below(r, 2);
+		c.addr.b[7] = (__u8)rng_next(r);
+		for (int i = 8; i < 16; i++)
+			c.addr.b[i] = (__u8)rng_next(r);
+		if (rng_percent(r, 50))	/* all of them in one /64 */
+			c.addr.b[5] = c.addr.b[7] = 0;
+		c.length = (__u8)(56 + rng_below(r, 73));
+	}
+	clear_host_bits(&c);
+	return c;
+}
+
+void random_crowd(struct rng *r, struct policy *p)
+{
+	size_t list = build_list(p, "crowd");
+	unsigned cidrs = 20 + rng_below(r, 400), ports = 10 + rng_below(r, 200);
+
+	while (cidrs--)
+		build_cidr(p, list, crowded(r, rng_percent(r, 50) ? 4 : 6));
+	for (int d = 0; d < 2; d++) {
+		struct rule *rule = build_named(p, 0, d, "crowd");
+
+		build_peer_set(rule, list);
+		for (unsigned i = 0; i < ports; i++) {
+			unsigned port = rng_below(r, 65536);
+
+			build_ports(rule, IPPROTO_TCP, port, port);
+		}
+		for (int i = 0; i < 8; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "crowd%d", i);
+			rule = build_named(p, 0, d, name);
+			build_peer_cidr(rule, crowded(r, 4));
+			build_peer_cidr(rule, crowded(r, 6));
+			add_services(r, rule);
+		}
+	}
+}
+
 struct config *random_config(struct rng *r)
 {
 	static const int protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP };
