@@ -3,7 +3,10 @@
 #include "bpf/harness.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "bpf/place.h"
 
 static __u64 planned(const struct map_plan *plan, size_t n, const char *map)
 {
@@ -115,6 +118,34 @@ static void limit_is_kept(void **state)
 	datapath_close(dp);
 }
 
+/* A limit lowered between two starts must not keep the agent from its maps. */
+static void living_maps_are_taken_over(void **state)
+{
+	struct map_bytes maps[MAP_PLAN_MAX];
+	struct datapath_settings s;
+	struct datapath *dp = NULL;
+	const char *why = NULL;
+	char dir[128];
+	size_t n;
+
+	snprintf(dir, sizeof(dir), "%s/plan", place_enter());
+	harness_settings(&s);
+	s.pin_dir = dir;
+	assert_int_equal(datapath_open(&s, &dp, &why), 0);
+	datapath_close(dp);
+	s.memory_limit = 1 << 20;
+	s.table_entries[MOAT_TABLE_FLOWS] = 50000;
+	assert_int_equal(datapath_open(&s, &dp, &why), 0);
+	n = stats_maps(dp, maps, MAP_PLAN_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(maps[i].name, "flows"))
+			assert_int_equal(maps[i].entries_max, 1024);
+	datapath_close(dp);
+	assert_int_equal(detach_all(dir), 0);
+	assert_int_equal(datapath_open(&s, &dp, &why), -ENOSPC);
+	assert_int_equal(detach_all(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,7 +154,8 @@ int main(void)
 		cmocka_unit_test(odd_sizes),
 		cmocka_unit_test(million_flows),
 		cmocka_unit_test(limit_is_kept),
+		cmocka_unit_test(living_maps_are_taken_over),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, place_leave);
 }

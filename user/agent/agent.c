@@ -69,6 +69,8 @@ static void on_second(void *arg)
 
 	a->second++;
 	datapath_heartbeat(a->dp);
+	/* After a push, off its path: the next one finds an idle slot. */
+	store_settle(a->dp);
 	agent_check_deadline(a);
 	if (a->second % HEALTH_SECONDS == 0) {
 		agent_check_health(a);

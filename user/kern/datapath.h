@@ -23,10 +23,13 @@ struct datapath_settings {
 	 * pinned (explain, tests).
 	 */
 	const char *pin_dir;
+	/* Sizes of maps made anew. Maps that live keep theirs, and the flows in
+	 * them, until a boot or `moatd --detach-all`. */
 	__u32 part_bytes[MOAT_PART_COUNT];	/* wanted at least, per slot */
 	__u32 rule_slots;			/* wanted at least */
 	__u32 table_entries[MOAT_TABLE_COUNT];
-	__u64 memory_limit;			/* bytes over all maps */
+	__u64 memory_limit;	/* bytes over all maps; stops the making of
+				   maps, not the reuse of those that live */
 	__u32 timeout_seconds[MOAT_TIMEOUT_COUNT];
 	bool essential[MOAT_ESSENTIAL_COUNT];
 	bool midstream_drop, unassigned_allow, forwarding_judge;

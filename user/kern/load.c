@@ -261,6 +261,22 @@ static int learn_ids(struct load *l)
 	return 0;
 }
 
+/*
+ * A lower limit does not stop an agent from taking over maps that live: they
+ * are as large as they are, and their flows are worth more.
+ */
+static bool exceeds(struct bpf_object *obj, __u64 limit)
+{
+	struct bpf_map *map;
+
+	if (!limit || object_bytes_planned(obj) <= limit)
+		return false;
+	bpf_object__for_each_map(map, obj)
+		if (bpf_map__fd(map) < 0 && !map_is_private(bpf_map__name(map)))
+			return true;
+	return false;
+}
+
 int load_open(const struct load_spec *spec, struct load **ret)
 {
 	CLEANUP(load) struct load *l = calloc(1, sizeof(*l));
@@ -278,8 +294,7 @@ int load_open(const struct load_spec *spec, struct load **ret)
 		err = share_maps(l->skel, spec);
 	if (err)
 		return err;
-	if (spec->settings->memory_limit &&
-	    object_bytes_planned(l->skel->obj) > spec->settings->memory_limit)
+	if (exceeds(l->skel->obj, spec->settings->memory_limit))
 		return -ENOSPC;
 	set_knobs(l->skel, spec);
 	err = bpf_object__load(l->skel->obj);
