@@ -205,6 +205,17 @@ code "no such flows" 0 moat flows --peer 10.9.0.0/16 -o json
 is "none" "$(wc -c <"$OUT")" 0
 code "flows as VPC records" 0 moat flows --port 80 --verdict allow -o vpc
 yes "14 fields" grep -qE '^2 - eth0 10\.1\.0\.2 10\.1\.0\.1 [0-9]+ 80 6 [0-9]+ [0-9]+ [0-9]+ [0-9]+ ACCEPT OK$' "$OUT"
+start a "$SANDBOX/follow" "$MOAT" --socket "$(sock a)" flows --follow --port 81 \
+	-o json
+follower=$STARTED
+soon "flows --follow begins" 5 [ -s "$SANDBOX/follow" ]
+seen=$(wc -l <"$SANDBOX/follow")
+yes "a new connection" tcp b 10.1.0.1 81
+soon "flows --follow goes on" 5 bash -c "[ \$(wc -l <'$SANDBOX/follow') -gt $seen ]"
+sleep 1.5
+is "and each flow once" "$(jq -c '[.table, .remote, .remote_port]' \
+	"$SANDBOX/follow" | sort | uniq -d)" ""
+kill "$follower"
 code "a filter that is none" 2 moat flows --peer home
 code "flows kill" 0 moat flows kill 10.1.0.2:80 -o json
 documented flows

@@ -98,7 +98,10 @@ documented check
 is "the diagnostic as JSON" "$(jq -r \
 	'[.valid, .errors, .diagnostics[0].line, .diagnostics[0].severity] | @csv' \
 	"$OUT")" 'false,1,5,"error"'
-code "push of an invalid file" 1 moat push --now "$WORK/bad.yaml"
+code "push of an invalid file" 1 moat push --now "$WORK/bad.yaml" -o json
+documented push
+is "push of an invalid file, JSON" "$(jq -c '[.changed, .errors]' "$OUT")" \
+	'[false,1]'
 code "strict makes warnings errors" 1 moat check --strict "$POLICY"
 mkdir "$WORK/lists"
 echo 10.66.0.0/16 >"$WORK/lists/l.txt"

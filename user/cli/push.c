@@ -79,6 +79,17 @@ static int send_push(struct cli *cli, const struct args *args,
 	return push_finish(cli, code, reply);
 }
 
+static int refuse(struct cli *cli, const struct loaded *l)
+{
+	_cleanup_json_ json_t *value = json_pack(
+		"{s:b,s:s,s:i}", "changed", 0, "error", "the policy is invalid",
+		"errors", l->diags.errors);
+
+	writer_value(&cli->out, value);
+	talk("the policy is invalid: nothing was pushed");
+	return CTL_NO;
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
 	_cleanup_(loaded_free) struct loaded l = {
@@ -98,11 +109,8 @@ static int run(struct cli *cli, const struct args *args)
 		return code;
 	load_check(&l);
 	load_show(&l);
-	if (load_failed(&l)) {
-		talk("the policy is invalid: nothing was pushed");
-		return CTL_NO;
-	}
-	return send_push(cli, args, &l, confirm);
+	return load_failed(&l) ? refuse(cli, &l) :
+				 send_push(cli, args, &l, confirm);
 }
 
 const struct command cmd_push = {
