@@ -33,6 +33,7 @@ struct source {
 	size_t len;
 };
 
+/* errors and warnings count all; items are the first 1,000 of them. */
 struct diags {
 	struct diag *items;
 	size_t count;

@@ -58,7 +58,9 @@ struct service_match {
 
 struct rate_limit {
 	bool present;
-	uint64_t rate;		/* new connections per 1000 seconds */
+	/* New connections per 1000 seconds, rounded down: 10/minute is 166.
+	 * At least 1, at most 10^9. */
+	uint64_t rate;
 	uint32_t burst;
 	bool per_source;	/* else per rule */
 };
@@ -113,7 +115,7 @@ struct policy_test {
 	struct moat_addr src, dst;
 	int family;		/* 4 or 6 */
 	int proto;
-	uint16_t sport, dport;
+	uint16_t sport, dport;	/* sport 40000 where the test says none */
 	int type, code;		/* ICMP; -1: echo-request, code 0 */
 	bool expect_allow;
 	char *description;	/* NULL: none; shown where the test fails */
@@ -132,9 +134,12 @@ struct policy_never {
 
 struct policy {
 	char *name;
-	char *revision;		/* never NULL: the file's, or 12 hex of SHA-256 */
+	/* Never NULL: the file's, or the first 12 hex digits of the SHA-256 of
+	 * the documents and then the list files, as they were read. */
+	char *revision;
 	enum policy_mode mode;
 	enum on_tighten on_tighten;
+	/* Lists, then groups, then NACLs, each in file order. */
 	struct addr_set *sets;
 	size_t nsets;
 	struct group *groups;	/* file order, files in the order given */
