@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * XDP is an accelerator (design section 4, F19): it drops what tc would drop
+ * anyhow, of a closed list, and passes all else without a word.
+ */
+#include "bpf/harness.h"
+
+#include <arpa/inet.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+
+#define XDP ATTACH_XDP
+#define IN ATTACH_TC_INGRESS
+#define OUT ATTACH_TC_EGRESS
+#define OURS "10.0.0.1"
+#define THEIRS "10.1.0.1"
+#define S MOAT_TCP_FLAG_SYN
+#define A MOAT_TCP_FLAG_ACK
+
+#define POLICY(mode) \
+	"version: 1\nname: t\nmode: " mode "\n" \
+	"security_groups:\n" \
+	"  g:\n" \
+	"    members: [10.0.0.0/24, \"fd00::/64\"]\n" \
+	"    ingress:\n" \
+	"      - {name: web, from: [any], protocol: tcp, ports: [80]}\n" \
+	"    egress:\n" \
+	"      - {name: all, to: [any]}\n" \
+	"network_acls:\n" \
+	"  n:\n" \
+	"    applies_to: [g]\n" \
+	"    ingress:\n" \
+	"      - {rule: 1, action: deny, from: [10.66.0.0/16]}\n" \
+	"      - {rule: 2, action: allow, from: [any]}\n" \
+	"    egress:\n" \
+	"      - {rule: 1, action: allow, to: [any]}\n"
+
+static struct harness *h;
+static uint16_t port = 3000;
+
+static int open_once(void **state)
+{
+	h = harness_open(NULL);
+	harness_own(h, OURS, NULL);
+	harness_own(h, "fd00::1", NULL);
+	harness_iface(h, HARNESS_IFINDEX, OURS, "fd00::1");
+	datapath_heartbeat(h->dp);
+	return 0;
+}
+
+static int close_once(void **state)
+{
+	harness_close(h);
+	return 0;
+}
+
+static int begin(void **state)
+{
+	harness_policy(h, POLICY("enforce"));
+	return 0;
+}
+
+static struct packet_spec tcp(const char *from, uint16_t dport, uint8_t flags)
+{
+	return (struct packet_spec){
+		.family = 4, .from = from, .to = OURS, .proto = IPPROTO_TCP,
+		.sport = ++port, .dport = dport, .flags = flags,
+	};
+}
+
+static struct packet_spec udp(const char *from, uint16_t dport)
+{
+	struct packet_spec p = tcp(from, dport, 0);
+
+	p.proto = IPPROTO_UDP;
+	return p;
+}
+
+static void dropped(struct packet_spec p, enum moat_reason why, const char *rule)
+{
+	struct moat_totals before, after;
+
+	assert_int_equal(stats_totals(h->dp, &before), 0);
+	expect_rule(h, XDP, &p, MOAT_DROP, why, rule);
+	assert_int_equal(stats_totals(h->dp, &after), 0);
+	assert_int_equal(after.xdp_dropped, before.xdp_dropped + 1);
+	expect_rule(h, IN, &p, MOAT_DROP, why, rule);	/* tc says the same */
+}
+
+static void left(struct packet_spec p)
+{
+	struct outcome o = expect(h, XDP, &p, MOAT_ALLOW, MOAT_REASON_NONE);
+
+	assert_int_equal(o.all.packets, 0);
+}
+
+static void drops(void **state)
+{
+	struct packet_spec p = tcp(THEIRS, 81, S), ping;
+
+	dropped(p, MOAT_REASON_SG_NO_MATCH, "");
+	dropped(tcp("10.66.0.1", 80, S), MOAT_REASON_NACL_DENY, "n/1");
+	dropped(udp("10.66.0.1", 53), MOAT_REASON_NACL_DENY, "n/1");
+	dropped(tcp("10.66.0.1", 80, A), MOAT_REASON_NACL_DENY, "n/1");
+	ping = (struct packet_spec){ .family = 4, .from = THEIRS, .to = OURS,
+				     .proto = IPPROTO_ICMP, .type = 8 };
+	dropped(ping, MOAT_REASON_SG_NO_MATCH, "");
+	ping = (struct packet_spec){ .family = 6, .from = "fd01::1",
+				     .to = "fd00::1", .proto = IPPROTO_ICMPV6,
+				     .type = 128 };
+	dropped(ping, MOAT_REASON_SG_NO_MATCH, "");
+	dropped(tcp(THEIRS, 80, S | MOAT_TCP_FLAG_FIN), MOAT_REASON_TCP_FLAGS,
+		"");
+	dropped(tcp("127.0.0.1", 80, S), MOAT_REASON_BAD_SOURCE, "");
+	dropped(tcp(OURS, 80, S), MOAT_REASON_OWN_SOURCE, "");
+	p = tcp(THEIRS, 80, S);
+	p.nvlan = 3;
+	for (int i = 0; i < 3; i++)
+		p.vlan[i].tpid = 0x8100;
+	expect(h, XDP, &p, MOAT_DROP, MOAT_REASON_VLAN_DEPTH);
+	p.nvlan = 2;
+	p.dport = 81;
+	expect(h, XDP, &p, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+}
+
+/* What it leaves: also what tc then drops. */
+static void leaves(void **state)
+{
+	struct packet_spec p = tcp(THEIRS, 80, S), inner = p;
+
+	left(p);
+	left(tcp(THEIRS, 81, A));
+	left(udp(THEIRS, 53));
+	p = udp(THEIRS, 53);
+	p.more = true;
+	p.payload_len = 56;
+	left(p);
+	p = udp("10.66.0.1", 53);
+	p.offset = 8;
+	p.payload_len = 8;
+	left(p);
+	p = (struct packet_spec){ .family = 4, .from = "10.66.0.1", .to = OURS,
+				  .proto = IPPROTO_ICMP, .type = 3,
+				  .inner = &inner };
+	left(p);
+	p = udp("10.66.0.1", 68);	/* DHCP */
+	p.sport = 67;
+	left(p);
+	p = tcp(THEIRS, 81, S);		/* forwarded */
+	p.to = "10.0.0.77";
+	left(p);
+	p = (struct packet_spec){ .ethertype = PACKET_SET(0x0806),
+				  .payload_len = 46 };
+	left(p);
+}
+
+static void failsafe_is_left(void **state)
+{
+	static const struct moat_failsafe none;
+	struct moat_failsafe f = { .count = 2, .entry = {
+		{ .peer.w[2] = htonl(0xffff), .length = 96,
+		  .direction = MOAT_INGRESS, .proto = IPPROTO_TCP,
+		  .first = 22, .last = 22 },
+		{ .peer.w[2] = htonl(0xffff), .length = 96,
+		  .direction = MOAT_EGRESS, .proto = IPPROTO_UDP,
+		  .first = 53, .last = 53 } } };
+	struct packet_spec p = tcp("10.66.0.1", 22, S);
+	struct packet_spec answer = udp("10.66.0.1", 4000);
+
+	answer.sport = 53;
+	dropped(p, MOAT_REASON_NACL_DENY, "n/1");
+	harness_failsafe(h, &f);
+	left(p);
+	left(answer);
+	expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+	harness_failsafe(h, &none);
+}
+
+/* A flow's cached no of the NACL; one of an older policy is left to tc. */
+static void flows(void **state)
+{
+	struct packet_spec p = udp(OURS, 53), back;
+
+	p.to = "10.66.0.1";
+	back = packet_reply(&p);
+	expect(h, OUT, &p, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	dropped(back, MOAT_REASON_NACL_DENY, "n/1");
+	harness_policy(h, POLICY("enforce"));
+	left(back);
+	expect(h, IN, &back, MOAT_DROP, MOAT_REASON_NACL_DENY);
+	dropped(back, MOAT_REASON_NACL_DENY, "n/1");
+}
+
+static void audit_drops_nothing(void **state)
+{
+	harness_policy(h, POLICY("audit"));
+	left(tcp(THEIRS, 81, S));
+	left(tcp("10.66.0.1", 80, S));
+	left(udp("10.66.0.1", 53));
+	left(tcp(THEIRS, 80, S | MOAT_TCP_FLAG_FIN));
+	h->config.before_first_pass = true;
+	harness_built_in(h);
+	left(tcp(THEIRS, 81, S));
+}
+
+/* G10: whatever of the frame is linear (F25). */
+static void linear_lengths(void **state)
+{
+	static const __u32 lengths[] = { 14, 15, 20, 34, 35, 42, 54, 0 };
+	struct packet_spec p;
+
+	for (size_t i = 0; i < 8; i++) {
+		h->linear = lengths[i];
+		p = tcp(THEIRS, 81, S);
+		p.payload_len = 3000;
+		expect(h, XDP, &p, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+		p.dport = 80;
+		left(p);
+	}
+	h->linear = 0;
+}
+
+#define at(test) cmocka_unit_test_setup(test, begin)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		at(drops), at(leaves), at(failsafe_is_left), at(flows),
+		at(audit_drops_nothing), at(linear_lengths),
+	};
+
+	return cmocka_run_group_tests_name("xdp", tests, open_once,
+					   close_once);
+}
