@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# What the network tests share: host a (the agent, 10.9.0.1, fd00:9::1) and its
+# neighbour b (10.9.0.2, fd00:9::2) on eth0. Sourced after lib.sh.
+
+# neighbours: makes both
+neighbours() {
+	ns_add a b
+	veth a eth0 b eth0
+	addr a eth0 10.9.0.1/24 fd00:9::1/64
+	addr b eth0 10.9.0.2/24 fd00:9::2/64
+}
+
+# policy NAME [INGRESS [EGRESS]]: rules as YAML flow items; to a file whose
+# path is printed
+policy() {
+	local f=$SANDBOX/$1.yaml
+	cat >"$f" <<-EOT
+		version: 1
+		name: $1
+		mode: enforce
+		security_groups:
+		  host:
+		    members: [10.9.0.0/24, "fd00:9::/64"]
+		    ingress: [${2-}]
+		    egress: [${3-}]
+	EOT
+	echo "$f"
+}
+
+# count NS VERDICT REASON: packets in, all interfaces
+count() {
+	metric "$1" moat_packets_total direction=ingress verdict="$2" \
+		reason="$3" || echo 0
+}
+# grew WHAT BEFORE AFTER BY
+grew() {
+	local what=$1 before=$2 after=$3 by=$4
+	is "$what" "$((after - before))" "$by"
+}
+
+# frames NS SHAPE...: from b's eth0 (or $FROM) to a's MAC
+mac_of() { ip -n "$(ns "$1")" -j link show "$2" | jq -r ".[0].address"; }
+frames() {
+	in_ns b /usr/bin/python3 "$ROOT/tests/e2e/frames.py" eth0 \
+		"$(mac_of a eth0)" "$@"
+}

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A flood of two packets a flow, many times the tables' size, against an
+# established connection: it goes on, and refusals are counted (R-24, R-09).
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/net.sh"
+sandbox
+neighbours
+echo_server a 80
+agent_start a
+push_ok a "$(policy flood '{name: web, from: any, protocol: tcp, ports: 80}, {name: data, from: any, protocol: udp, ports: 5000}')"
+mkfifo "$SANDBOX/in"
+in_ns b socat - TCP4:10.9.0.1:80 <"$SANDBOX/in" >"$SANDBOX/out" &
+CHILDREN+=("$!")
+exec 9>"$SANDBOX/in"
+echo before >&9
+soon "echo before the flood" 3 grep -q before "$SANDBOX/out"
+in_ns b /usr/bin/python3 "$ROOT/tests/e2e/flood.py" eth0 "$(mac_of a eth0)" 20000
+echo during >&9
+soon "the connection goes on" 3 grep -q during "$SANDBOX/out"
+is "no established flow was refused" "$(metric a moat_flow_refused_total table=flows || metric a moat_flow_refused_total reason=nomem)" 0
+[ "$(metric a moat_packets_total reason=table-full verdict=drop)" -gt 1000 ] ||
+	fail "UDP flows over the quota: $(metric a moat_packets_total reason=table-full)"
+yes "new connections still come in" tcp b 10.9.0.1 80
+exec 9>&-
+done_testing
