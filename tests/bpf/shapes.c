@@ -2,6 +2,8 @@
 /* Runs a table of shapes at tc ingress and XDP. */
 #include "bpf/shapes.h"
 
+#include "kern/datapath.h"
+
 static void run_one(struct harness *h, const struct shape *s)
 {
 	bool drops = s->verdict == MOAT_DROP;
@@ -40,6 +42,7 @@ void shapes_run(const struct shape *shapes, size_t n)
 		harness_broadcast(h, "10.0.0.255");
 		harness_iface(h, HARNESS_IFINDEX, "10.0.0.1", "fd00::1");
 		harness_policy(h, SHAPES_POLICY);
+		datapath_heartbeat(h->dp);
 		run_one(h, &shapes[i]);
 		harness_close(h);
 	}
