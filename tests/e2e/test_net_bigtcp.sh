@@ -12,8 +12,8 @@ for n in a b; do
 done
 agent_start a
 push_ok a "$(policy big '{name: data, from: any, protocol: tcp, ports: 5201}' '{name: out, to: any, protocol: tcp, ports: 5201}')"
-start "$SANDBOX/iperf-a.log" in_ns a iperf3 -s -p 5201
-start "$SANDBOX/iperf-b.log" in_ns b iperf3 -s -p 5201
+start a "$SANDBOX/iperf-a.log" iperf3 -s -p 5201
+start b "$SANDBOX/iperf-b.log" iperf3 -s -p 5201
 until_ok 5 listening a 5201
 until_ok 5 listening b 5201
 for v in 4 6; do

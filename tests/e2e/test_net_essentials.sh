@@ -37,7 +37,7 @@ soon "DAD sees the duplicate" 5 dad_failed
 in_ns a ip addr del fd00:9::2/64 dev eth0
 
 # DHCP: a client asks from 0.0.0.0, a server answers to broadcast
-start "$SANDBOX/dhcp.log" in_ns b socat -u UDP4-RECVFROM:67,broadcast,reuseaddr "OPEN:$SANDBOX/discover,creat,trunc"
+start b "$SANDBOX/dhcp.log" socat -u UDP4-RECVFROM:67,broadcast,reuseaddr "OPEN:$SANDBOX/discover,creat,trunc"
 until_ok 5 in_ns b sh -c 'ss -Hlun "sport = :67" | grep -q .'
 before=$(metric a moat_packets_total direction=egress reason=dhcp verdict=allow)
 in_ns a /usr/bin/python3 "$ROOT/tests/e2e/dhcp.py" discover eth0

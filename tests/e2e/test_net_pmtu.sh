@@ -36,7 +36,7 @@ in_ns b ip link set eth0 mtu 9000
 in_ns r ip link set right mtu 1500
 for to in 10.9.2.1 fd00:9:2::1; do
 	case $to in *:*) v=6 target="[$to]" ;; *) v=4 target=$to ;; esac
-	start "$SANDBOX/sink.log" in_ns b socat -u "TCP$v-LISTEN:5000,reuseaddr" "OPEN:$SANDBOX/got,creat,trunc"
+	start b "$SANDBOX/sink.log" socat -u "TCP$v-LISTEN:5000,reuseaddr" "OPEN:$SANDBOX/got,creat,trunc"
 	until_ok 5 in_ns b sh -c 'ss -Htln "sport = :5000" | grep -q .'
 	yes "1 MiB over IPv$v" sh -c "head -c 1048576 /dev/zero | nsenter --net=/run/netns/$(ns a) timeout 10 socat -u - TCP$v:$target:5000"
 	wait "$STARTED" 2>/dev/null
