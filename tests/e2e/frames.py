@@ -117,8 +117,8 @@ SHAPES = {
     "xmas": [(0x0800, ip4(6, tcp(80, 0x29)))],
     "source-own": [(0x0800, ip4(6, tcp(80, src=DST4), src=DST4))],
     "source-loopback": [(0x0800, ip4(6, tcp(80), src=b"\x7f\0\0\1"))],
-    "rst": [(0x0800, ip4(6, tcp(80, RST)))],
-    "synack": [(0x0800, ip4(6, tcp(80, SYN | ACK)))],
+    "rst": [(0x0800, ip4(6, tcp(80, RST, 40001)))],
+    "synack": [(0x0800, ip4(6, tcp(80, SYN | ACK, 40001)))],
 }
 
 

@@ -24,12 +24,12 @@ for peer in 10.9.0. fd00:9::; do
 done
 
 # UDP: the reply passes, other ports and hosts don't
-start b "$SANDBOX/udp.log" socat UDP4-LISTEN:5300,fork EXEC:cat
+start b "$SANDBOX/udp.log" socat UDP4-LISTEN:5300,fork,reuseaddr EXEC:cat
 until_ok 5 in_ns b sh -c 'ss -Hlun "sport = :5300" | grep -q .'
 is "UDP reply" "$(echo hello | in_ns a timeout 3 socat -t 1 - UDP4:10.9.0.2:5300,sourceport=6000)" hello
 before=$(count a drop sg-no-match)
 echo x | in_ns b socat - UDP4:10.9.0.1:6000,sourceport=5301
-echo x | in_ns b socat - UDP4:10.9.0.1:6001,sourceport=5300
+echo x | in_ns b socat - UDP4:10.9.0.1:6001,sourceport=5300,reuseaddr
 grew "UDP from the wrong port, to the wrong port" "$before" "$(count a drop sg-no-match)" 2
 
 # An echo request with the identifier of our own ping is judged by the rules
