@@ -38,14 +38,34 @@ static __always_inline int hook_load_direct(const struct frame *fr, __u32 off,
 	return 0;
 }
 
+/*
+ * bpf_skb_load_bytes_relative() reads the linear part alone (net/core/filter.c,
+ * ____bpf_skb_load_bytes_relative): what lies in fragments is pulled up first.
+ * The link header is part of what is pulled, 64 bytes are above any.
+ */
+#define HOOK_LINK_MAX 64
+static __noinline int hook_pull(const struct frame *fr, __u32 end)
+{
+	struct __sk_buff *skb = fr->ctx;
+	__u32 want = end + HOOK_LINK_MAX;
+
+	return bpf_skb_pull_data(skb, want < skb->len ? want : skb->len);
+}
+
 /* Copies len (a constant) bytes of the packet. 0, or negative if they are not
  * all there. */
 static __always_inline int hook_load(const struct frame *fr, __u32 off,
 				     void *to, __u32 len)
 {
-	if (fr->hook == HOOK_TC)
+	if (fr->hook == HOOK_TC) {
+		if (!bpf_skb_load_bytes_relative(fr->ctx, off, to, len,
+						 BPF_HDR_START_NET))
+			return 0;
+		if (hook_pull(fr, off + len))
+			return -1;
 		return bpf_skb_load_bytes_relative(fr->ctx, off, to, len,
 						   BPF_HDR_START_NET);
+	}
 	if (knobs.xdp_load_bytes)
 		return bpf_xdp_load_bytes(fr->ctx, off, to, len);
 	return hook_load_direct(fr, off, to, len);

@@ -26,6 +26,8 @@ int moat_clock(struct __sk_buff *skb)
 	return TC_ACT_OK;
 }
 
+#define IPOIB_HLEN 24 /* IPOIB_HARD_LEN of drivers/infiniband/ulp/ipoib */
+
 /*
  * The skb's facts. Its network header stands behind the link header whatever
  * that is; where the link header is Ethernet's, the length behind it is known
@@ -41,7 +43,9 @@ static __always_inline struct pkt *tc_begin(struct __sk_buff *skb, __u32 dir)
 	p->gso = skb->gso_size;
 	if (p->iface_flags & MOAT_IFACE_ETHER)
 		p->frame = skb->len - ETH_HLEN;
-	else if (p->gso)
+	else if (p->iface_flags & MOAT_IFACE_INFINIBAND)
+		p->frame = skb->len - IPOIB_HLEN;
+	else if (p->gso || p->iface_flags & MOAT_IFACE_NO_HEADER)
 		p->frame = skb->len;
 	p->packets = p->gso || skb->gso_segs ? skb->gso_segs : 1;
 	p->bytes = p->frame ? p->frame : skb->len;

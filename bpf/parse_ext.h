@@ -127,6 +127,8 @@ static __noinline enum moat_reason parse_extensions(const struct frame *fr, stru
 	for (int i = 0; i < EXT_MAX; i++) {
 		if (!is_extension(p->key.proto))
 			return MOAT_REASON_NONE;
+		if (p->key.proto == IPPROTO_NONE)
+			return MOAT_REASON_EXT_HEADER;
 		off = p->l4 & EXT_OFFSET_MASK;
 		if (off + sizeof(h) > p->end || hook_load(fr, off, &h, sizeof(h)))
 			return MOAT_REASON_TRUNCATED;

@@ -100,6 +100,10 @@ static __noinline enum moat_reason check_own_source(struct pkt *p)
 
 	if (p->dir != MOAT_INGRESS || p->iface_flags & MOAT_IFACE_LOOPBACK)
 		return MOAT_REASON_NONE;
+	/* RFC 4862 section 5.4.4: who defends an address that we are about to
+	 * take advertises it from that very address. */
+	if (p->key.proto == IPPROTO_ICMPV6 && p->type == 136)
+		return MOAT_REASON_NONE;
 	own_entry = bpf_map_lookup_elem(&own, &p->key.remote);
 	if (!own_entry)
 		return MOAT_REASON_NONE;

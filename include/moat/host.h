@@ -32,6 +32,8 @@ MOAT_ASSERT_SIZE(struct moat_own, 24);
 #define MOAT_IFACE_ETHER 1	/* 14-byte Ethernet header at tc */
 #define MOAT_IFACE_SELECTED 2
 #define MOAT_IFACE_LOOPBACK 4	/* lo, where 127/8, ::1 and own sources are */
+#define MOAT_IFACE_NO_HEADER 8	/* tun, WireGuard, IPIP: begins with IP */
+#define MOAT_IFACE_INFINIBAND 16 /* 24 bytes: pseudo header and EtherType */
 struct moat_iface {
 	__u32 ifindex;		/* 0: free */
 	__u32 flags;

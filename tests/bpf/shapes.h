@@ -22,8 +22,10 @@
 	"      - {name: ping, from: any, service: ping}\n" \
 	"    egress: []\n"
 
-/* What XDP does with a packet that tc drops: the same, or leave it to tc. */
-enum at_xdp { XDP_SAME, XDP_LEAVES };
+/* What XDP does with a packet that tc drops: the same, or leave it to tc.
+ * XDP_ALONE: TEST_RUN at tc takes no frame that ends in the IP header;
+ * test_net_frames.sh sends those. */
+enum at_xdp { XDP_SAME, XDP_LEAVES, XDP_ALONE };
 
 struct shape {
 	const char *name;
@@ -37,6 +39,8 @@ struct shape {
 #define DROPS(r) .verdict = MOAT_DROP, .reason = MOAT_REASON_##r
 /* tc alone has what it takes to judge it. */
 #define TC_DROPS(r) DROPS(r), .xdp = XDP_LEAVES
+
+#define XDP_DROPS_CUT(r) DROPS(r), .xdp = XDP_ALONE
 
 #define V4 .family = 4, .from = "10.0.0.9", .to = "10.0.0.1"
 #define V6 .family = 6, .from = "fd00::9", .to = "fd00::1"

@@ -20,7 +20,7 @@ static void headers(void **state)
 		{ "payload length cuts TCP", { V6, SYN_TO(80), .total_length =
 		  PACKET_SET(10) }, DROPS(TRUNCATED) },
 		{ "ends in the IP header", { V6, SYN_TO(80), .cut = 44 },
-		  DROPS(TRUNCATED) },
+		  XDP_DROPS_CUT(TRUNCATED) },
 		{ "data offset 4", { V6, SYN_TO(80), .doff = PACKET_SET(4) },
 		  DROPS(TCP_OFFSET) },
 		{ "null flags", { V6, .proto = 6, .sport = 1, .dport = 80 },
@@ -108,7 +108,7 @@ static void fragments(void **state)
 		  { ATOMIC }, .next = 1 }, DROPS(SG_NO_MATCH) },
 		{ "two fragment headers (CVE-2023-4809)", { V6, SYN_TO(80),
 		  .ext = { ATOMIC, ATOMIC }, .next = 2 },
-		  TC_DROPS(BAD_FRAGMENT) },
+		  DROPS(BAD_FRAGMENT) },
 		{ "first fragment, open", { V6, .proto = 17, .sport = 9,
 		  .dport = 5000, .payload_len = 16, .ext = { { .type = 44,
 		  .more = true, .id = 7 } }, .next = 1 }, PASSES(SG_ALLOW) },
@@ -125,7 +125,7 @@ static void fragments(void **state)
 		  .id = 7 } }, .next = 1 }, TC_DROPS(FRAGMENT_NO_FIRST) },
 		{ "not a multiple of 8", { V6, .proto = 17, .sport = 9, .dport =
 		  5000, .payload_len = 17, .ext = { { .type = 44, .more = true,
-		  .id = 7 } }, .next = 1 }, TC_DROPS(BAD_FRAGMENT) },
+		  .id = 7 } }, .next = 1 }, DROPS(BAD_FRAGMENT) },
 	};
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));

@@ -55,7 +55,7 @@ static int set_ifaces(struct agent *a)
 			continue;
 		list[n].ifindex = i->link.ifindex;
 		list[n].flags = MOAT_IFACE_SELECTED |
-			(i->ether ? MOAT_IFACE_ETHER : 0);
+			link_header_flags(i->link.type);
 		locals_first(a->locals, a->nlocals, i->link.ifindex,
 			     &list[n]);
 		n++;

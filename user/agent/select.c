@@ -189,6 +189,24 @@ void select_interfaces(const struct config *c, const struct netfacts *f,
 			look_at(&j, i);
 }
 
+__u32 link_header_flags(uint16_t type)
+{
+	switch (type) {
+	case ARPHRD_ETHER:
+		return MOAT_IFACE_ETHER;
+	case ARPHRD_INFINIBAND:
+		return MOAT_IFACE_INFINIBAND;
+	case ARPHRD_NONE:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_RAWIP:
+		return MOAT_IFACE_NO_HEADER;
+	default: /* GRE, PPP: the programs look where the packet ends */
+		return 0;
+	}
+}
+
 bool link_type_known(uint16_t type, bool *ret_ether)
 {
 	*ret_ether = type == ARPHRD_ETHER;

@@ -4,6 +4,7 @@
 #define MOAT_SELECT_H
 
 #include "agent/netfacts.h"
+#include "moat/host.h"
 #include "policy/config.h"
 
 struct selection {
@@ -17,6 +18,8 @@ void select_interfaces(const struct config *c, const struct netfacts *f,
 /* A device whose frames we know how to read (F1); *ret_ether: it has an
  * Ethernet header. */
 bool link_type_known(uint16_t type, bool *ret_ether);
+/* MOAT_IFACE_* for the length of its link header, 0: not known. */
+__u32 link_header_flags(uint16_t type);
 /* May the XDP program be attached, as the mode says? why: a text if not. */
 bool select_xdp(enum xdp_mode mode, const struct net_link *l,
 		const char **ret_why);
