@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# Functions are handed to soon and yes by name.
+# shellcheck disable=SC2317
 # ARP, neighbour discovery, DAD, MLD, router advertisements and DHCP go on
 # under a policy that allows nothing (R-29, R-30, G14, F4).
 . "$(dirname "$0")/lib.sh"

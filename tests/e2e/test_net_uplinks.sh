@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
+# Functions are handed to soon and yes by name.
+# shellcheck disable=SC2317
 # Two uplinks: what leaves by one rail and is answered on the other is one
 # flow. A hot-plugged, renamed or recreated interface is enforced
 # within a second.
