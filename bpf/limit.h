@@ -60,7 +60,7 @@ static __always_inline __u64 bucket_level(const struct moat_bucket *b,
 
 /* Whether a token is there; takes it if spend. Nothing is written when there
  * is none, so no fraction of a refill is lost. */
-static __noinline bool bucket_take(struct pkt *p, const struct limit *l,
+static __always_inline bool bucket_take(struct pkt *p, const struct limit *l,
 				   bool spend)
 {
 	__u32 index = bucket_of(p, l);

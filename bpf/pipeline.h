@@ -57,10 +57,14 @@ static __noinline enum moat_reason parse_packet(const struct frame *fr,
 	return reason;
 }
 
-static __always_inline enum moat_reason judge_policy(struct pkt *p)
+VERIFIED_ONCE __u32 stage_policy(__u32 unused)
 {
-	const struct moat_image *h = image_of(p);
+	struct pkt *p = pkt_current();
+	const struct moat_image *h;
 
+	if (!p)
+		return MOAT_REASON_NO_POLICY;
+	h = image_of(p);
 	if (!h)
 		return MOAT_REASON_NO_POLICY;
 	if (!(h->flags & MOAT_IMAGE_BUILT_IN))
@@ -71,7 +75,8 @@ static __always_inline enum moat_reason judge_policy(struct pkt *p)
 }
 
 /* A packet that no flow speaks for, or that opens one. */
-static __noinline enum moat_reason judge_new(const struct frame *fr, struct pkt *p)
+static __noinline enum moat_reason judge_new(const struct frame *fr,
+						struct pkt *p)
 {
 	enum moat_reason reason = check_own_source(p);
 
@@ -91,34 +96,65 @@ static __noinline enum moat_reason judge_new(const struct frame *fr, struct pkt 
 	reason = whose_packet(fr, p);
 	if (reason != MOAT_REASON_NONE)
 		return reason;
-	return judge_policy(p);
+	return stage_policy(0);
+}
+
+/* A packet of a flow; MOAT_REASON_NONE: no flow speaks for it. */
+VERIFIED_ONCE __u32 stage_flow(__u32 unused)
+{
+	struct pkt *p = pkt_current();
+	struct moat_flow *f;
+
+	if (!p)
+		return MOAT_REASON_NO_POLICY;
+	f = flow_find(p, &p->key);
+	if (!f)
+		return MOAT_REASON_NONE;
+	if (!(p->flags & PKT_OPENING))
+		return flow_hit(p, f);
+	p->alive = p->table != MOAT_TABLE_CLOSING &&
+		   (f->state != MOAT_FLOW_RESET ||
+		    p->table == MOAT_TABLE_FLOWS);
+	return MOAT_REASON_NONE;
+}
+
+/* An opening that passed does to its live flow what any packet does. */
+VERIFIED_ONCE __u32 stage_alive(__u32 unused)
+{
+	struct pkt *p = pkt_current();
+	struct moat_flow *f;
+
+	if (!p)
+		return 0;
+	f = flow_find(p, &p->key);
+	if (!f)
+		return 0;
+	flow_step(p, f);
+	flow_count(p, f);
+	return 0;
 }
 
 /*
  * An opening is judged by the rules of its own direction also when its tuple
  * is known (design 3.7). Over a closed or refused flow it begins a new one; in
- * a live one it changes nothing but what any packet does (F32).
+ * a live one it changes nothing else (F32).
  */
-static __always_inline enum moat_reason judge_parsed(const struct frame *fr, struct pkt *p)
+static __always_inline enum moat_reason judge_parsed(const struct frame *fr,
+						     struct pkt *p)
 {
 	enum moat_reason reason;
-	struct moat_flow *f;
 
 	if (p->flags & PKT_FRAG_LATER)
 		return follow_first(fr, p);
-	f = p->flags & PKT_ICMP_ERROR ? 0 : flow_find(p, &p->key);
-	if (f && !(p->flags & PKT_OPENING))
-		return flow_hit(p, f);
-	if (f)
-		p->alive = p->table != MOAT_TABLE_CLOSING &&
-			   (f->state != MOAT_FLOW_RESET ||
-			    p->table == MOAT_TABLE_FLOWS);
-	reason = judge_new(fr, p);
-	if (f && p->alive &&
-	    (p->verdict == MOAT_ALLOW || p->verdict == MOAT_WOULD_DROP)) {
-		flow_step(p, f);
-		flow_count(p, f);
+	if (!(p->flags & PKT_ICMP_ERROR)) {
+		reason = stage_flow(0);
+		if (reason != MOAT_REASON_NONE)
+			return reason;
 	}
+	reason = judge_new(fr, p);
+	if (p->alive &&
+	    (p->verdict == MOAT_ALLOW || p->verdict == MOAT_WOULD_DROP))
+		stage_alive(0);
 	return reason;
 }
 

@@ -103,8 +103,8 @@ static __always_inline enum moat_reason rejudge_failsafe(struct pkt *p,
 }
 
 /* After a switch. Returns a reason if that settles the packet. */
-static __noinline enum moat_reason rejudge_hit(struct pkt *p,
-					       struct moat_flow *f)
+static __always_inline enum moat_reason rejudge_hit(struct pkt *p,
+						    struct moat_flow *f)
 {
 	const struct moat_image *h = image_of(p);
 

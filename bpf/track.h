@@ -54,7 +54,7 @@ static __noinline enum moat_reason track_allowed(struct pkt *p, __u64 word)
 
 /* State for what was decided. A group layer's no in audit makes a flow of its
  * own kind, so that replies count under it; a drop makes none. */
-static __noinline enum moat_reason track(struct pkt *p,
+static __always_inline enum moat_reason track(struct pkt *p,
 					 enum moat_reason reason)
 {
 	if (p->verdict == MOAT_DROP)
