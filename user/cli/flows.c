@@ -214,6 +214,7 @@ static int follow(struct cli *cli, json_t *request)
 static int kill_flows(struct cli *cli, json_t *request)
 {
 	_cleanup_json_ json_t *reply = NULL;
+	json_int_t killed;
 	int code;
 
 	if (json_object_size(request) < 2)
@@ -225,8 +226,9 @@ static int kill_flows(struct cli *cli, json_t *request)
 		return code;
 	call_strip(reply);
 	writer_value(&cli->out, reply);
-	writer_text(&cli->out, "%lld flows ended", (long long)
-		    json_integer_value(json_object_get(reply, "killed")));
+	killed = json_integer_value(json_object_get(reply, "killed"));
+	writer_text(&cli->out, "%lld flow%s ended", (long long)killed,
+		    killed == 1 ? "" : "s");
 	return CTL_OK;
 }
 

@@ -142,21 +142,29 @@ const struct command cmd_history = {
 	.run = run_history,
 };
 
+/* Canonical form is one line; people get it with breaks. */
+static void show_document(struct cli *cli, const json_t *document)
+{
+	const char *text = json_string_value(document);
+	_cleanup_json_ json_t *value = json_loads(text ? text : "", 0, NULL);
+	_cleanup_free_ char *pretty = value ?
+		json_dumps(value, JSON_INDENT(2)) : NULL;
+
+	writer_raw(&cli->out, pretty ? pretty : text ? text : "");
+	writer_raw(&cli->out, "\n");
+}
+
 static int run_show(struct cli *cli, const struct args *args)
 {
 	_cleanup_json_ json_t *request = json_pack("{s:s}", "cmd", "show");
 	_cleanup_json_ json_t *reply = NULL;
 	int code = add_generation(args, request);
-	const char *document;
 
 	if (!code)
 		code = call_agent(cli, true, json_incref(request), &reply);
 	if (code)
 		return code;
-	document = json_string_value(json_object_get(reply, "document"));
-	writer_raw(&cli->out, document ? document : "");
-	if (document && *document && document[strlen(document) - 1] != '\n')
-		writer_raw(&cli->out, "\n");
+	show_document(cli, json_object_get(reply, "document"));
 	call_strip(reply);
 	writer_value(&cli->out, reply);
 	return CTL_OK;

@@ -60,7 +60,9 @@ struct layout {
 	const struct column *columns;
 	size_t count;
 	size_t width[MAX_COLUMNS];
-	bool right[MAX_COLUMNS];
+	bool number[MAX_COLUMNS];	/* holds one */
+	bool other[MAX_COLUMNS];	/* holds something else */
+	bool right[MAX_COLUMNS];	/* numbers alone */
 };
 
 static void free_cells(struct cell **cells)
@@ -77,10 +79,8 @@ static int measure(struct layout *l, const json_t *rows)
 	const json_t *row, *value;
 	size_t i;
 
-	for (size_t c = 0; c < l->count; c++) {
+	for (size_t c = 0; c < l->count; c++)
 		l->width[c] = strlen(l->columns[c].title);
-		l->right[c] = json_array_size(rows) > 0;
-	}
 	json_array_foreach((json_t *)rows, i, row) {
 		for (size_t c = 0; c < l->count; c++) {
 			size_t width;
@@ -92,11 +92,13 @@ static int measure(struct layout *l, const json_t *rows)
 			width = cell_width(buf_text(&text), text.len);
 			if (width > l->width[c])
 				l->width[c] = width;
-			if (value && !json_is_number(value) &&
-			    !json_is_null(value))
-				l->right[c] = false;
+			l->number[c] |= json_is_number(value);
+			l->other[c] |= value && !json_is_number(value) &&
+				       !json_is_null(value);
 		}
 	}
+	for (size_t c = 0; c < l->count; c++)
+		l->right[c] = l->number[c] && !l->other[c];
 	return 0;
 }
 
