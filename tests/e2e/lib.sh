@@ -156,7 +156,7 @@ agent_run() {
 		"$d/moatd.yaml" >>"$d/moatd.log" 2>&1 </dev/null &
 	AGENT_PID[$1]=$!
 	CHILDREN+=("$!")
-	until_ok 10 agent_answers "$1" || fail "agent of $1 does not answer"
+	until_ok 30 agent_answers "$1" || fail "agent of $1 does not answer"
 }
 
 agent_answers() {

@@ -147,8 +147,8 @@ start_agent() {
 		policy: $d/policy.yaml
 	END
 	in_ns "$h" "$MOATD" --config "$d/moatd.yaml" >"$d/moatd.log" 2>&1 &
-	soon 10 moat "$h" version || give_up "the agent of $h doesn't start"
-	soon 10 agent_there "$h" || give_up "the agent of $h doesn't answer"
+	soon 30 moat "$h" version || give_up "the agent of $h doesn't start"
+	soon 30 agent_there "$h" || give_up "the agent of $h doesn't answer"
 }
 agent_there() { moat "$1" version -o json | grep -q '"pid"'; }
 
