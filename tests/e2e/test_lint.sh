@@ -95,4 +95,21 @@ expect 1 budget 'user/cli: no README.md'
 fault tests/bad.sh < <(printf '#!/bin/sh\necho $1\n')
 expect 1 shell 'SC2086'
 
+# shellcheck disable=SC2016 # the faults are Markdown
+table() {
+	fresh
+	printf '| behaviour | program | test |\n| --- | --- | --- |\n' \
+		>>"$tree/tests/README.md"
+	printf '| b | `x.c` | `%s` |\n' "$1" >>"$tree/tests/README.md"
+}
+table f
+expect 1 table 'no tests/x.c'
+echo 'static void f(void **state)' >"$tree/tests/x.c"
+expect 0 table '1 rows, 0 wrong'
+table g
+echo 'static void f(void **state)' >"$tree/tests/x.c"
+expect 1 table 'tests/x.c has no g'
+fresh
+expect 1 table '0 rows'
+
 [ "$failed" = 0 ]
