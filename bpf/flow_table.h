@@ -240,6 +240,10 @@ static __noinline void flow_promote(struct pkt *p, struct moat_flow *f,
 	struct moat_flow copy = *f;
 	long rc;
 
+	/* A table that evicts may have given the element to another flow while
+	 * it was copied: that one's verdict must not come under this key. */
+	if (flow_map_find(p->table, &p->key) != f)
+		return;
 	copy.expires = p->now + timeout;
 	rc = flow_map_insert(home, &p->key, &copy, BPF_NOEXIST);
 	if (rc == -E_EXIST &&

@@ -165,7 +165,10 @@ static __noinline enum moat_reason flow_hit(struct pkt *p, struct moat_flow *f)
 	}
 	word = f->word;
 	p->rule = MOAT_WORD_SLOT(word);
-	if (MOAT_WORD_NACL(word, p->dir) || word & MOAT_WORD_WOULD_DROP) {
+	/* No policy closes the failsafe: neither for a flow that was opened
+	 * from a failsafe port. */
+	if ((MOAT_WORD_NACL(word, p->dir) || word & MOAT_WORD_WOULD_DROP) &&
+	    check_failsafe(p) == MOAT_REASON_NONE) {
 		no = cached_no(p, word);
 		if (p->verdict == MOAT_DROP)
 			return no;
