@@ -47,7 +47,7 @@ struct shape {
 #define SYN_TO(port) \
 	.proto = 6, .sport = 40000, .dport = port, .flags = MOAT_TCP_FLAG_SYN
 
-/* A fresh instance for each row, so that no row leaves state to the next. */
+/* All rows on one instance, its tables emptied after each. */
 void shapes_run(const struct shape *shapes, size_t n);
 
 #endif
