@@ -228,6 +228,14 @@ VERIFIED_ONCE int flow_create(__u64 word, __u32 table)
 	return rc;
 }
 
+/* The packet that moves a flow belongs to the copy too: what it is counted in
+ * afterwards is the entry left behind. */
+static __noinline void count_moving(struct pkt *p, struct moat_flow *copy)
+{
+	copy->packets[p->dir & 1] += p->packets;
+	copy->bytes[p->dir & 1] += p->bytes;
+}
+
 /*
  * The flow of an embryonic entry moves to the table of its kind. The entry
  * stays, marked, so that no reader loses it (F5). A full or busy table: the
@@ -245,6 +253,7 @@ static __noinline void flow_promote(struct pkt *p, struct moat_flow *f,
 	if (flow_map_find(p->table, &p->key) != f)
 		return;
 	copy.expires = p->now + timeout;
+	count_moving(p, &copy);
 	rc = flow_map_insert(home, &p->key, &copy, BPF_NOEXIST);
 	if (rc == -E_EXIST &&
 	    !flow_lives(flow_map_find(home, &p->key), p->now))
@@ -268,6 +277,7 @@ static __noinline void flow_close(struct pkt *p, struct moat_flow *f)
 
 	copy.state = MOAT_FLOW_CLOSING;
 	copy.expires = until;
+	count_moving(p, &copy);
 	f->state = MOAT_FLOW_CLOSING;
 	if (flow_map_insert(MOAT_TABLE_CLOSING, &p->key, &copy, BPF_ANY))
 		f->expires = until;

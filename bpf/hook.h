@@ -71,14 +71,18 @@ static __always_inline int hook_load(const struct frame *fr, __u32 off,
 	return hook_load_direct(fr, off, to, len);
 }
 
-/* Whether the frame holds the bytes up to offset end. */
+/*
+ * Whether the frame holds the bytes up to offset end. The length is a short
+ * cut that may be too small: after generic XDP has replaced an skb its mac_len
+ * is 0 (skb_pp_cow_data() does not copy it), so skb->len lacks the link header.
+ */
 static __always_inline bool hook_holds(const struct frame *fr,
 				       const struct pkt *p, __u32 end)
 {
 	__u8 last;
 
-	if (p->frame)
-		return end <= p->frame;
+	if (p->frame && end <= p->frame)
+		return true;
 	return hook_load(fr, end - 1, &last, 1) == 0;
 }
 

@@ -188,6 +188,50 @@ push_ok() {
 	[ "$(jq .ok <<<"$reply")" = true ] || fail "push refused: $reply"
 }
 
+# refused NS FILE CODE TEXT [FIELDS]: a push is refused with that code and word
+refused() {
+	local reply
+	reply=$(push "$1" "$2" "${5:-\"now\": true}")
+	CHECKS=$((CHECKS + 1))
+	[ "$(jq -r .ok <<<"$reply")" = false ] || fail "push of $2 taken: $reply"
+	[ "$(jq .code <<<"$reply")" = "$3" ] || fail "code is not $3: $reply"
+	grep -q -- "$4" <<<"$reply" || fail "nothing about '$4': $reply"
+}
+
+# field NS REQUEST FILTER: jq -r over a reply
+field() { ctl "$1" "$2" | jq -r "$3"; }
+# status NS FILTER
+status() { field "$1" '{"cmd":"status"}' "$2"; }
+gen_of() { status "$1" .generation; }
+
+# two_hosts: a (10.1.0.1, fd00:1::1) and b (.2, ::2), joined by eth0
+two_hosts() {
+	ns_add a b
+	veth a eth0 b eth0
+	addr a eth0 10.1.0.1/24 fd00:1::1/64
+	addr b eth0 10.1.0.2/24 fd00:1::2/64
+}
+
+# policy FILE MODE PORT...: a's group lets these TCP ports and pings in, and
+# pings out
+policy() {
+	local f=$1 mode=$2
+	shift 2
+	cat >"$f" <<-EOT
+		version: 1
+		name: test
+		mode: $mode
+		security_groups:
+		  base:
+		    members: [10.1.0.1/32, "fd00:1::1/128"]
+		    ingress:
+		      - {name: ping, from: [any], service: ping}
+		      - {name: tcp, from: [10.1.0.0/24, "fd00:1::/64"], protocol: tcp, ports: [$(IFS=,; echo "$*")]}
+		    egress:
+		      - {name: ping, to: [any], service: ping}
+	EOT
+}
+
 # scrape NS [PATH]: the metrics
 scrape() {
 	in_ns "$1" curl -sS --max-time 5 "http://127.0.0.1:9849${2:-/metrics}"
@@ -244,3 +288,7 @@ listening() { in_ns "$1" ss -Htln "sport = :$2" | grep -q .; }
 tcp() { in_ns "$1" nc -z -w 1 "$2" "$3"; }
 # icmp NS ADDR
 icmp() { in_ns "$1" ping -nq -c 1 -W 1 "$2"; }
+# enforcing NS [IF]: as the metric says
+enforcing() {
+	metric "$1" moat_interface_enforcing "interface=${2:-eth0}"
+}

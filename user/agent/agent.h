@@ -72,6 +72,7 @@ struct agent {
 	bool pending;		/* current waits for its confirmation */
 	int64_t deadline_ms;	/* since 1970, of the pending push */
 	uint32_t last_confirmed, last_undone;	/* generations, for `pending` */
+	bool pins_broken;	/* missing, and can't be made anew */
 	bool corrupt;		/* the image in force was found damaged */
 	struct slots slots;
 	struct moat_rule_count *slot_base;	/* counts of former owners */

@@ -171,10 +171,25 @@ static void check_image(struct agent *a)
 	a->corrupt = store_verify(a->dp) != 0;
 }
 
+/* Without pins everything would end with this process. */
+static void check_pins(struct agent *a)
+{
+	int made = datapath_repair_pins(a->dp);
+
+	if (made > 0) {
+		a->drift_repairs++;
+		log_warning("%d pins were missing, made anew", made);
+	}
+	if (made < 0 && !a->pins_broken)
+		log_write(LOG_LEVEL_ERROR, "pins: %s", strerror(-made));
+	a->pins_broken = made < 0;
+}
+
 void agent_check_health(struct agent *a)
 {
 	if (a->pins_hidden)
 		return;
+	check_pins(a);
 	check_image(a);
 	agent_refresh_net(a);
 }
@@ -212,6 +227,9 @@ json_t *agent_degraded(const struct agent *a)
 		add(list, "the committed policy was damaged on disk, "
 		    "generation %u of the history is in force",
 		    a->current->record->generation);
+	if (a->pins_broken)
+		add(list, "pins under %s can't be made: enforcement would end "
+		    "with the agent", a->config->bpffs);
 	if (a->corrupt)
 		add(list, "the image in force is damaged");
 	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++) {

@@ -134,7 +134,7 @@ static int build_ifaces(struct agent *a, const struct netfacts *f)
 static void detach_others(struct agent *a)
 {
 	uint32_t attached[ATTACHED_MAX];
-	const struct iface *i;
+	struct iface *i;
 	size_t n, count = attach_list(a->dp, attached, ATTACHED_MAX);
 
 	for (n = 0; n < count; n++) {
@@ -144,6 +144,10 @@ static void detach_others(struct agent *a)
 		log_notice("interface %s (%u): detached",
 			   i ? i->link.name : "gone", attached[n]);
 		detach_interface(a->dp, attached[n]);
+		if (!i)
+			continue;
+		i->was_attached = false;
+		memset(i->hook, 0, sizeof(i->hook));
 	}
 }
 

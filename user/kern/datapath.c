@@ -156,6 +156,19 @@ int datapath_open(const struct datapath_settings *s, struct datapath **ret,
 	return 0;
 }
 
+int datapath_repair_pins(struct datapath *dp)
+{
+	int maps, links;
+
+	if (!pins_enabled(&dp->pins))
+		return 0;
+	maps = pins_repair(&dp->pins, dp->load);
+	if (maps < 0)
+		return maps;
+	links = links_repair(dp);
+	return links < 0 ? links : maps + links;
+}
+
 void datapath_close(struct datapath *dp)
 {
 	if (!dp)

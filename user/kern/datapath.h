@@ -67,6 +67,12 @@ int datapath_grow(struct datapath *dp,
 bool datapath_fits(const struct datapath *dp,
 		   const __u32 part_bytes[MOAT_PART_COUNT], __u32 rule_slots);
 
+/*
+ * Makes pins that somebody removed anew: without them everything would end
+ * with the agent. Number of pins made, or -errno.
+ */
+int datapath_repair_pins(struct datapath *dp);
+
 /* Facts about the kernel that doctor and status print. */
 struct kernel_facts {
 	bool tcx;		/* 6.6 */

@@ -97,6 +97,24 @@ int links_add(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	return err;
 }
 
+int links_repair(struct datapath *dp)
+{
+	char path[PIN_PATH];
+	int made = 0;
+
+	for (size_t i = 0; i < dp->links.count; i++) {
+		int err;
+
+		if (!access(link_path(dp, &dp->links.items[i], path), F_OK))
+			continue;
+		err = pin_link(dp, &dp->links.items[i]);
+		if (err)
+			return err;
+		made++;
+	}
+	return made;
+}
+
 void links_drop(struct datapath *dp, struct own_link *l)
 {
 	char path[PIN_PATH];

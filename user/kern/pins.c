@@ -136,11 +136,20 @@ int pins_use_set(struct pins *p, unsigned set)
 	return 0;
 }
 
-int pins_open(struct pins *p, const char *root)
+static int make_folders(const struct pins *p)
 {
 	static const char *const folders[] = { "", "maps", "progs", "links",
 					       "filters", "sets" };
 	char path[PIN_PATH];
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders) && !err; i++)
+		err = make_folder(pin_path(p, folders[i], "", path));
+	return err;
+}
+
+int pins_open(struct pins *p, const char *root)
+{
 	int err;
 
 	*p = (struct pins){ .lock_fd = -1 };
@@ -161,8 +170,7 @@ int pins_open(struct pins *p, const char *root)
 	}
 	strcpy(p->root, root);
 	snprintf(p->dir, sizeof(p->dir), "%s/v%d", root, MOAT_ABI_VERSION);
-	for (size_t i = 0; i < ARRAY_SIZE(folders) && !err; i++)
-		err = make_folder(pin_path(p, folders[i], "", path));
+	err = make_folders(p);
 	if (err) {
 		pins_close(p);
 		return err;
@@ -266,6 +274,50 @@ int pins_replace_programs(const struct pins *p, const struct load *l)
 		err = pin_replace(pin_path(p, "progs", hook_names[i], path),
 				  load_prog_fd(l, i));
 	return err;
+}
+
+/* 1: pinned, 0: the pin was there, -errno. */
+static int pin_missing(const char *path, int fd)
+{
+	if (!access(path, F_OK))
+		return 0;
+	return bpf_obj_pin(fd, path) ? -errno : 1;
+}
+
+int pins_repair(struct pins *p, const struct load *l)
+{
+	char path[PIN_PATH];
+	struct bpf_map *map;
+	int made = 0, one, err = make_private(p->root);
+
+	if (!err)
+		err = make_folders(p);
+	if (!err)
+		err = make_folder(set_path(p, p->set, "", path));
+	if (err)
+		return err;
+	bpf_object__for_each_map(map, load_object(l)) {
+		const char *name = bpf_map__name(map);
+
+		if (map_is_private(name))
+			continue;
+		if (map_in_set(name))
+			set_path(p, p->set, name, path);
+		else
+			pin_path(p, "maps", name, path);
+		one = pin_missing(path, bpf_map__fd(map));
+		if (one < 0)
+			return one;
+		made += one;
+	}
+	for (int i = 0; i < ATTACH_HOOK_COUNT; i++) {
+		one = pin_missing(pin_path(p, "progs", hook_names[i], path),
+				  load_prog_fd(l, i));
+		if (one < 0)
+			return one;
+		made += one;
+	}
+	return made;
 }
 
 int pins_remove_all(struct pins *p)

@@ -88,6 +88,8 @@ int pin_replace(const char *path, int fd);
 char *pin_path(const struct pins *p, const char *folder, const char *name,
 	       char buf[PIN_PATH]);
 int pins_remove_all(struct pins *p);
+/* Pins again what somebody unpinned. Number of pins made, or -errno. */
+int pins_repair(struct pins *p, const struct load *l);
 
 /* ---- links.c: own attachments, pinned or held ---- */
 
@@ -111,6 +113,8 @@ int links_add(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 void links_drop(struct datapath *dp, struct own_link *link);
 /* Moves every attachment to the programs of l; all or none. */
 int links_move(struct datapath *dp, const struct load *l);
+/* As pins_repair(), for links and filters. */
+int links_repair(struct datapath *dp);
 char *link_path(const struct datapath *dp, const struct own_link *l,
 		char buf[PIN_PATH]);
 int link_ids(int fd, __u32 *ret_link, __u32 *ret_prog, __u32 *ret_ifindex);

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Commit-confirm (F8, F50, G1): confirmed in time, not in time, with the agent
+# dead, over a restart; rollback.
+# shellcheck disable=SC2317 # functions are called by soon, yes and no
+. "$(dirname "$0")/lib.sh"
+sandbox
+two_hosts
+echo_server a 80
+echo_server a 81
+agent_start a 'failsafe: []'
+policy "$SANDBOX/p80.yaml" enforce 80
+policy "$SANDBOX/p81.yaml" enforce 81
+policy "$SANDBOX/none.yaml" enforce 9
+push_ok a "$SANDBOX/p80.yaml"
+G=$(gen_of a)
+pending() { field a "{\"cmd\":\"pending\",\"generation\":$1}" .state; }
+reaches() { tcp b 10.1.0.1 "$1"; }
+
+is "nothing to confirm" "$(field a '{"cmd":"confirm"}' .code)" 4
+# Confirmed in time: in force at once and for good.
+reply=$(push a "$SANDBOX/p81.yaml" '"confirm_seconds": 30')
+H=$(jq .generation <<<"$reply")
+is "waits" "$(pending "$H")" pending
+yes "in force at once" reaches 81
+no "the old one is not" reaches 80
+refused a "$SANDBOX/p80.yaml" 4 'unconfirmed push pending'
+is "status tells" "$(status a .pending.generation)" "$H"
+is "and who comes after" "$(status a .pending.previous_generation)" "$G"
+[ "$(metric a moat_confirm_deadline_timestamp_seconds)" != 0 ] || fail "no deadline in the metrics"
+is "another generation" "$(field a "{\"cmd\":\"confirm\",\"generation\":$G}" .code)" 4
+is "confirmed" "$(field a '{"cmd":"confirm"}' .generation)" "$H"
+is "said so" "$(pending "$H")" confirmed
+is "no deadline" "$(metric a moat_confirm_deadline_timestamp_seconds)" 0
+
+# Not in time: back to the one before, by itself and recorded.
+push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 2'
+N=$(gen_of a)
+no "shut" reaches 81
+soon "fell back" 6 reaches 81
+fell_back() { [ "$(pending "$N")" = rolled-back ]; }
+soon "and says so" 3 fell_back
+is "generation of before" "$(gen_of a)" "$H"
+is "confirming is too late" "$(field a "{\"cmd\":\"confirm\",\"generation\":$N}" .code)" 5
+is "counted" "$(metric a moat_policy_pushes_total result=rolled-back)" 1
+is "enforcing" "$(enforcing a)" 1
+
+# With the agent dead the programs fall back themselves (G1).
+push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 3'
+M=$(gen_of a)
+[ "$M" -gt "$N" ] || fail "generation $M was used before"
+agent_stop a KILL
+no "shut" reaches 81
+soon "fell back without agent" 8 reaches 81
+agent_run a
+is "official after the restart" "$(gen_of a)" "$H"
+is "and known" "$(pending "$M")" rolled-back
+yes "open" reaches 81
+
+# A restart inside the window: still waiting, then confirmed.
+push_ok a "$SANDBOX/p80.yaml" '"confirm_seconds": 60'
+K=$(gen_of a)
+agent_stop a KILL
+agent_run a
+is "waits over a restart" "$(pending "$K")" pending
+yes "in force" reaches 80
+is "confirmed after the restart" "$(field a '{"cmd":"confirm"}' .generation)" "$K"
+
+# A reboot inside the window comes up with the one before.
+push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 60'
+agent_stop a KILL
+"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+agent_run a
+yes "the confirmed one" reaches 80
+is "nothing waits" "$(status a .pending)" null
+[ "$(gen_of a)" -gt "$K" ] || fail "a generation number was used twice"
+
+# rollback: an undone push, then the policy before, and there and back again.
+push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 60'
+is "undone on request" "$(field a '{"cmd":"rollback"}' .ok)" true
+yes "at once" reaches 80
+is "the one before" "$(field a '{"cmd":"rollback"}' .changed)" true
+yes "81 again" reaches 81
+no "not 80" reaches 80
+is "and back" "$(field a '{"cmd":"rollback","confirm_seconds":60}' .changed)" true
+yes "80 again" reaches 80
+is "confirmed" "$(field a '{"cmd":"confirm"}' .ok)" true
+is "an unknown one" "$(field a '{"cmd":"rollback","generation":9999}' .code)" 4
+is "by number" "$(field a "{\"cmd\":\"rollback\",\"generation\":$G}" .ok)" true
+yes "is 80" reaches 80
+[ "$(field a '{"cmd":"history"}' '.entries | length')" -ge 4 ] || fail "history is short"
+done_testing

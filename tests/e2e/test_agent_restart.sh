@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What outlives the agent (G2), what --detach-all undoes, and what a damaged
+# state directory comes to.
+# shellcheck disable=SC2317 # functions are called by soon, yes and no
+. "$(dirname "$0")/lib.sh"
+sandbox
+two_hosts
+echo_server a 80
+echo_server a 81
+F='failsafe: [{name: ssh, direction: ingress, protocol: tcp, ports: [22], peers: [10.1.0.0/24]}]'
+agent_start a "$F"
+policy "$SANDBOX/p80.yaml" enforce 80
+policy "$SANDBOX/p81.yaml" enforce 81
+push_ok a "$SANDBOX/p81.yaml"
+push_ok a "$SANDBOX/p80.yaml"
+G=$(gen_of a)
+reaches() { tcp b 10.1.0.1 "$1"; }
+
+# A connection that lives through everything below.
+mkfifo "$SANDBOX/fifo"
+exec 7<>"$SANDBOX/fifo"
+nsenter --net="/run/netns/$(ns b)" nc 10.1.0.1 80 <&7 >"$SANDBOX/echoed" &
+CHILDREN+=("$!")
+n=0
+alive() {
+	n=$((n + 1))
+	echo "line $n" >&7
+	until_ok 2 grep -qx "line $n" "$SANDBOX/echoed"
+}
+yes "connection" alive
+
+agent_stop a KILL
+yes "after kill: open" reaches 80
+no "after kill: closed" reaches 81
+yes "after kill: connection lives" alive
+agent_run a
+is "same generation" "$(gen_of a)" "$G"
+is "no new history" "$(field a '{"cmd":"history"}' '.entries | length')" 2
+yes "after restart: connection lives" alive
+no "after restart: closed" reaches 81
+is "enforcing" "$(enforcing a)" 1
+is "no repair was needed" "$(metric a moat_drift_repairs_total)" 0
+[ "$(metric a moat_rule_connections_total rule=tcp)" -gt 0 ] || fail "counters were lost"
+
+agent_stop a TERM
+yes "after stop: open" reaches 80
+no "after stop: closed" reaches 81
+yes "after stop: connection lives" alive
+
+# Another configuration takes effect at the restart.
+agent_start a "$F
+max_mode: audit"
+yes "audit" reaches 81
+agent_stop a
+agent_start a "$F"
+no "enforced" reaches 81
+yes "connection lives" alive
+
+# The newest entry of the history whose checksum holds.
+damage() { printf X | dd of="$1" bs=1 seek=200 conv=notrunc status=none; }
+agent_stop a
+damage "$SANDBOX/a/state/committed.json"
+agent_run a
+yes "from the history" reaches 80
+no "closed" reaches 81
+is "degraded" "$(status a '.degraded | length')" 1
+
+# Only when none holds: deny and failsafe (as after a reboot: no maps).
+agent_stop a
+damage "$SANDBOX/a/state/committed.json"
+for f in "$SANDBOX"/a/state/history/*; do damage "$f"; done
+"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+yes "detached" reaches 81
+agent_run a
+is "state" "$(status a .state)" lockdown
+is "status exits 1" "$(status a .code)" 1
+no "all shut" reaches 80
+echo_server a 22
+yes "but the failsafe" reaches 22
+is "not enforcing a policy" "$(enforcing a)" 0
+push_ok a "$SANDBOX/p80.yaml"
+yes "a push ends it" reaches 80
+is "state" "$(status a .state)" enforcing
+
+# Another machine's state counts as nothing committed.
+agent_stop a
+f=$SANDBOX/a/state/committed.json
+rm -f "$SANDBOX"/a/state/history/*
+body=$(tail -n +2 "$f" | jq -c '.machine = "0123456789abcdef0123456789abcdef"')
+printf 'moat-state 1 %s\n%s' "$(printf %s "$body" | sha256sum | cut -d' ' -f1)" "$body" >"$f"
+"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+agent_run a
+is "of another machine" "$(status a .state)" before-first-policy
+
+# --detach-all refuses while the agent runs, then leaves nothing.
+"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" 2>/dev/null
+is "detach-all beside the agent" $? 2
+agent_stop a
+"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+no "pins are gone" test -e "$SANDBOX/bpf/a"
+is "twice is no error" "$("$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" && echo ok)" ok
+done_testing

@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# xdp: none, auto, native, generic: taking XDP away changes no verdict, and a
+# refusal means tc only, with the reason.
+# shellcheck disable=SC2317 # functions are called by soon, yes and no
+. "$(dirname "$0")/lib.sh"
+sandbox
+two_hosts
+echo_server a 80
+echo_server a 81
+policy "$SANDBOX/p.yaml" enforce 80
+agent_start a 'failsafe: []'
+push_ok a "$SANDBOX/p.yaml"
+xdp() { metric a moat_interface_attached interface=eth0 hook=xdp "attach=$1"; }
+verdicts() {
+	yes "$1: open" tcp b 10.1.0.1 80
+	yes "$1: open, IPv6" tcp b fd00:1::1 80
+	no "$1: closed" tcp b 10.1.0.1 81
+	yes "$1: ping" icmp b fd00:1::1
+	is "$1: enforcing" "$(enforcing a)" 1
+}
+restart_with() { agent_stop a; agent_start a "failsafe: []
+xdp: $1"; }
+is "none is the default" "$(xdp none)" 0
+verdicts none
+is "not by XDP" "$(metric a moat_xdp_dropped_packets_total)" 0
+restart_with generic
+is "generic" "$(xdp generic)" 1
+verdicts generic
+[ "$(metric a moat_xdp_dropped_packets_total)" -gt 0 ] || fail "XDP dropped nothing"
+restart_with native
+is "native" "$(xdp native)" 1
+verdicts native
+restart_with auto
+is "auto never takes veth" "$(xdp none)" 0
+is "why" "$(status a '.interfaces[] | select(.name == "eth0") | .xdp_why')" \
+	'xdp: auto takes physical devices only'
+verdicts auto
+restart_with none
+is "taken away" "$(xdp none)" 0
+verdicts 'none again'
+
+# Somebody else's XDP program stays, ours is left out, tc enforces.
+agent_stop a
+cat >"$SANDBOX/x.c" <<'EOT'
+__attribute__((section("xdp"), used)) int pass(void *ctx) { return 2; }
+char LICENSE[] __attribute__((section("license"), used)) = "GPL";
+EOT
+clang -O2 -target bpf -c "$SANDBOX/x.c" -o "$SANDBOX/x.o" || fail "clang"
+bpftool prog load "$SANDBOX/x.o" "$SANDBOX/bpf/foreign" type xdp || fail "load"
+in_ns a bpftool net attach xdpgeneric pinned "$SANDBOX/bpf/foreign" dev eth0 || fail "attach"
+agent_start a 'failsafe: []
+xdp: generic'
+is "refused" "$(xdp none)" 0
+[ -n "$(status a '.interfaces[] | select(.name == "eth0") | .xdp_why')" ] || fail "no reason"
+verdicts 'beside a foreign program'
+yes "it is still there" sh -c "nsenter --net=/run/netns/$(ns a) ip link show eth0 | grep -q xdpgeneric"
+done_testing
