@@ -9,21 +9,26 @@
 
 #include "kern/private.h"
 
+/* As the process began: threads inherit what their maker is pinned to. */
+static cpu_set_t all;
+
+__attribute__((constructor)) static void remember(void)
+{
+	if (sched_getaffinity(0, sizeof(all), &all))
+		abort();
+}
+
 void race_need_cpus(void)
 {
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) < 2)
+	if (CPU_COUNT(&all) < 2)
 		skip();
 }
 
 void race_pin(unsigned n)
 {
-	cpu_set_t all, one;
+	cpu_set_t one;
 	int cpu = 0;
 
-	if (sched_getaffinity(0, sizeof(all), &all))
-		abort();
 	for (;; cpu++)
 		if (CPU_ISSET(cpu, &all) && n-- == 0)
 			break;

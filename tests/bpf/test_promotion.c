@@ -12,7 +12,7 @@
 
 #define CONNECTIONS 30000
 #define SECONDS 12
-#define TIMES 8
+#define TIMES 64
 
 static const char policy[] =
 	"version: 1\nname: p\nmode: enforce\nsecurity_groups:\n"
@@ -24,10 +24,10 @@ static const char policy[] =
 #define A MOAT_TCP_FLAG_ACK
 #define F MOAT_TCP_FLAG_FIN
 
-/* Of which connection the other thread sends; state by what it may send. */
+/* Which connection the other thread sends on, and the one it has come to. */
 struct stage {
 	struct harness *h;
-	volatile unsigned connection, last;
+	volatile unsigned connection, reached;
 	volatile bool stop;
 	volatile unsigned long sent, dropped;
 };
@@ -50,30 +50,42 @@ static void segment(unsigned n, bool from_us, uint8_t flags, uint32_t seq,
 	packet_build(from_us ? &back : &s, ret);
 }
 
-/* Sends on the newest connection, and on the one before, all the time: the
- * answer's copies, data of both sides. */
+static void beside(struct stage *st, unsigned n, bool from_us)
+{
+	struct packet p;
+
+	segment(n, from_us, A, 1, &p);
+	st->reached = n;
+	if (race_run(st->h, from_us ? ATTACH_TC_EGRESS : ATTACH_TC_INGRESS,
+		     &p, TIMES) == TC_ACT_SHOT)
+		st->dropped++;
+	st->sent += TIMES;
+}
+
+/* Data of the newest connection all the time: ours, which opens nothing, and
+ * at times theirs, so that both threads promote. */
 static void *reader(void *arg)
 {
 	struct stage *st = arg;
-	struct packet p;
 
 	race_pin(1);
 	while (!st->stop) {
-		unsigned now = st->connection, which[2] = { now, st->last };
+		unsigned n = st->connection;
 
-		for (int i = 0; i < 2 && now; i++) {
-			segment(which[i], true, A, 1, &p);
-			if (race_run(st->h, ATTACH_TC_EGRESS, &p, TIMES) ==
-			    TC_ACT_SHOT)
-				st->dropped++;
-			segment(which[i], false, A, 1, &p);
-			if (race_run(st->h, ATTACH_TC_INGRESS, &p, TIMES) ==
-			    TC_ACT_SHOT)
-				st->dropped++;
-			st->sent += 2 * TIMES;
-		}
+		if (n)
+			beside(st, n, n % 4);
 	}
 	return NULL;
+}
+
+/* Until the reader is at it, and then through all phases of its round. */
+static void meet(struct stage *st, unsigned n)
+{
+	st->connection = n;
+	while (st->reached != n)
+		;
+	for (volatile unsigned i = 0; i < n % 97 * 8; i++)
+		;
 }
 
 static void one(struct stage *st, unsigned n, bool from_us, uint8_t flags,
@@ -101,13 +113,13 @@ static void live(struct stage *st, unsigned n, bool close)
 {
 	one(st, n, false, S, 0);
 	one(st, n, true, S | A, 0);
-	st->last = st->connection ? st->connection : n;
-	st->connection = n;
+	meet(st, n);
 	one(st, n, false, A, 1);	/* promotes, if the reader hasn't */
 	one(st, n, true, A, 1);
 	if (!close)
 		return;
 	one(st, n, false, F | A, 1);
+	meet(st, n);
 	one(st, n, true, F | A, 1);
 	one(st, n, false, A, 2);
 }
@@ -130,6 +142,7 @@ static void run(bool close)
 	harness_own(st.h, "10.0.0.1", NULL);
 	harness_policy(st.h, policy);
 	assert_int_equal(pthread_create(&thread, NULL, reader, &st), 0);
+	race_pin(0);
 	while (n < CONNECTIONS && (time(NULL) < end || n < 2000))
 		live(&st, ++n, close);
 	st.stop = true;
