@@ -4,40 +4,80 @@
 # that exits 0 (passed), 77 (skipped, having said why) or else (failed). Its
 # output is shown only when it did not pass, or with V=1. Exits 0 if none
 # failed.
+#
+# Names of namespaces, pins and sockets are each test's own, so two run at a
+# time (JOBS); those of bpf and diff alone, since they want both CPUs.
 set -u
 shopt -s nullglob
 cd "$(dirname "$0")/.." || exit 2
-passed=0 failed=0 skipped=0
-log=$(mktemp) || exit 2
-trap 'rm -f "$log"' EXIT
-
-run_one() {
-	local name=$1 start=$SECONDS rc
-	shift
-	if [ "${V:-0}" = 1 ]; then
-		"$@" 2>&1 | tee "$log"
-		rc=${PIPESTATUS[0]}
-	else
-		"$@" >"$log" 2>&1
-		rc=$?
-	fi
-	case $rc in
-	0) passed=$((passed + 1)); printf 'ok    %s (%ds)\n' "$name" $((SECONDS - start)) ;;
-	77) skipped=$((skipped + 1)); printf 'SKIP  %s: %s\n' "$name" "$(tail -n 1 "$log")" ;;
-	*) failed=$((failed + 1)); printf 'FAIL  %s (exit %d)\n' "$name" "$rc"
-	   [ "${V:-0}" = 1 ] || tail -n 80 "$log" ;;
-	esac
+JOBS=${JOBS:-2}
+results=$(mktemp -d) || exit 2
+trap 'rm -rf "$results"' EXIT
+# Children of a script ignore Ctrl-C: they are told, and clean up themselves.
+stop() {
+	local job
+	for job in $(jobs -p); do
+		pkill -TERM -P "$job"
+	done
+	wait
+	exit 130
 }
+trap stop INT TERM
+
+# run_one NAME COMMAND...: says how it went, and leaves a file that counts it
+run_one() {
+	local name=$1 log start=$SECONDS rc
+	shift
+	log=$(mktemp "$results/log.XXXXXX")
+	"$@" >"$log" 2>&1 </dev/null
+	rc=$?
+	{
+		[ "${V:-0}" = 1 ] && cat "$log"
+		case $rc in
+		0) printf 'ok    %s (%ds)\n' "$name" $((SECONDS - start)) ;;
+		77) printf 'SKIP  %s: %s\n' "$name" "$(tail -n 1 "$log")" ;;
+		*)
+			printf 'FAIL  %s (exit %d)\n' "$name" "$rc"
+			[ "${V:-0}" = 1 ] || tail -n 80 "$log"
+			;;
+		esac
+	} >"$log.said"
+	cat "$log.said"
+	mv "$log" "$log.rc$rc"
+}
+
+# pool JOBS COMMAND...: the names of tests on stdin, one a line
+pool() {
+	local jobs=$1 t running=0
+	shift
+	while IFS= read -r t; do
+		if [ "$running" -ge "$jobs" ]; then
+			wait -n
+			running=$((running - 1))
+		fi
+		run_one "${t#.output/}" "$@" "$t" &
+		running=$((running + 1))
+	done
+	wait
+}
+
+list() { [ $# -eq 0 ] || printf '%s\n' "$@"; }
 
 for group in "$@"; do
 	case $group in
-	lint) for t in tests/lint/*.sh; do run_one "$t" bash "$t"; done ;;
-	unit) for t in .output/tests/unit/*/test_*; do run_one "${t#.output/}" "$t"; done ;;
-	bpf) for t in .output/tests/bpf/test_*; do run_one "${t#.output/}" "$t"; done ;;
-	diff) for t in .output/tests/diff/test_*; do run_one "${t#.output/}" "$t"; done ;;
-	e2e) for t in tests/e2e/test_*.sh; do run_one "$t" bash "$t"; done ;;
-	*) echo "run.sh: unknown group $group" >&2; exit 2 ;;
+	lint) pool "$JOBS" bash < <(list tests/lint/*.sh) ;;
+	unit) pool "$JOBS" env < <(list .output/tests/unit/*/test_*) ;;
+	bpf | diff) pool 1 env < <(list .output/tests/"$group"/test_*) ;;
+	e2e) pool "$JOBS" bash < <(list tests/e2e/test_*.sh) ;;
+	*)
+		echo "run.sh: unknown group $group" >&2
+		exit 2
+		;;
 	esac
 done
+count() { find "$results" -name "log.*.rc$1" | grep -c .; }
+passed=$(count 0) skipped=$(count 77)
+all=$(count '*')
+failed=$((all - passed - skipped))
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+[ "$failed" = 0 ] && [ "$all" -gt 0 ]
