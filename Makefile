@@ -152,6 +152,17 @@ test-e2e: all
 	@tests/run.sh e2e
 lint:
 	@tests/run.sh lint
+# Debian's older kernels under qemu, as vmtest/README.md says: not part of test.
+$(OUT)/vmtest/verifier: $(OUT)/build/vmtest/verifier.o $(call helpers,bpf) \
+		$(call archives,build)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(LIBS_TEST) -o $@
+$(OUT)/build/vmtest/verifier.o: CPPFLAGS += $(CPPFLAGS_TEST)
+$(OUT)/build/vmtest/verifier.o: | $(OUT)/moat.skel.h
+vmtest: $(BPF_TESTS) $(DIFF_TESTS) $(OUT)/vmtest/verifier
+	@vmtest/run.sh $(KERNELS)
 fuzz-diff: tests-build
 	$(OUT)/tests/diff/test_differential --forever
 
@@ -205,7 +216,7 @@ clean:
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
-.PHONY: all test check unit test-bpf test-e2e lint fuzz-diff demo deps format \
+.PHONY: all test check unit test-bpf test-e2e lint vmtest fuzz-diff demo deps format \
 	clean tests-build install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:

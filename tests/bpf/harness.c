@@ -2,6 +2,7 @@
 /* The private instance: settings, host, packets, flows. */
 #include "bpf/harness.h"
 
+#include <errno.h>
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +145,22 @@ static void compare(const struct moat_iface_counters *before,
 	}
 }
 
+/* Kernels before 5.15 refuse some fields of TEST_RUN's context, and contexts
+ * of XDP: the packet can't be made there. */
+static void run_or_skip(struct harness *h, const struct run_packet *p,
+			struct run_result *ret)
+{
+	int err = run_packet(h->dp, p, ret);
+
+	if (err == -EINVAL && !datapath_facts()->xdp_frags &&
+	    (p->ingress_ifindex || p->gso_segs || p->gso_size || p->linear)) {
+		print_message("%s cannot run a packet with such a context\n",
+			      datapath_facts()->release);
+		skip();
+	}
+	assert_int_equal(err, 0);
+}
+
 struct outcome harness_frame(struct harness *h, enum attach_hook hook,
 			     const struct packet *p)
 {
@@ -164,7 +181,7 @@ struct outcome harness_frame(struct harness *h, enum attach_hook hook,
 	struct outcome o = {};
 
 	assert_int_equal(stats_iface(h->dp, entry, &before), 0);
-	assert_int_equal(run_packet(h->dp, &run, &result), 0);
+	run_or_skip(h, &run, &result);
 	assert_int_equal(stats_iface(h->dp, entry, &after), 0);
 	o.action = result.action;
 	o.trace = result.trace;
