@@ -115,10 +115,10 @@ start() {
 
 # until_ok SECONDS COMMAND...: again and again until it succeeds
 until_ok() {
-	local end=$((SECONDS + $1))
+	local end=$((${EPOCHREALTIME//[.,]/} + $1 * 1000000))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
+		[ "${EPOCHREALTIME//[.,]/}" -lt "$end" ] || return 1
 		sleep 0.05
 	done
 }

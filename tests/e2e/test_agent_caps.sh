@@ -22,7 +22,7 @@ with_caps +bpf,+net_admin,+perfmon "$MOATD" --config \
 	"$SANDBOX/a/moatd.yaml" >>"$SANDBOX/a/moatd.log" 2>&1 </dev/null &
 AGENT_PID[a]=$!
 CHILDREN+=("$!")
-until_ok 10 agent_answers a || fail "no answer"
+until_ok 30 agent_answers a || fail "no answer"
 pid=$(field a '{"cmd":"version"}' .pid)
 CHILDREN+=("$pid")
 is "capabilities held" "$(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")" \

@@ -337,8 +337,11 @@ json_t *agent_push(struct agent *a, const struct push_request *rq)
 {
 	struct push p = {.agent = a, .rq = rq, .warnings = json_array(),
 			 .started_ns = clock_boot_ns()};
-	json_t *reply = run(&p);
+	json_t *reply;
 
+	/* A deadline that has just passed is nobody's pending push. */
+	agent_check_deadline(a);
+	reply = run(&p);
 	count(&p, reply);
 	if (a->current != p.held)
 		held_free(p.held);
