@@ -16,6 +16,8 @@ die() {
 	echo "vmtest: $*" >&2
 	exit 2
 }
+# timeout passes the signal on to its guest
+trap 'pkill -TERM -P $$; exit 130' INT TERM
 
 for tool in qemu-system-x86_64 busybox dpkg-deb apt-get gzip unxz; do
 	command -v "$tool" >/dev/null ||
