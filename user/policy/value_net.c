@@ -164,32 +164,52 @@ static bool read_quantity(struct diags *d, const struct node *node,
 	return false;
 }
 
+/* A quantity as written: its units, an example for errors, its bounds and
+ * what follows a bound in errors. */
+struct measure {
+	const struct unit *units;
+	const char *example;
+	const uint64_t *range;
+	const char *suffix;
+};
+
+static bool read_measure(struct diags *d, const struct node *node,
+			 const char *what, const struct measure *m,
+			 uint64_t *ret)
+{
+	char token[NODE_TOKEN];
+	int errors = d->errors;
+	uint64_t n;
+
+	if (!read_quantity(d, node, what, m->units, &n)) {
+		if (d->errors == errors && node->kind != NODE_BAD)
+			diag_error(d, node_pos(node), "%s must be a %s, not %s",
+				   what, m->example, node_token(node, token));
+		return false;
+	}
+	if (n < m->range[0] || n > m->range[1]) {
+		diag_error(d, node_pos(node), "%s %s is %s %llu%s", what,
+			   node_token(node, token),
+			   n < m->range[0] ? "below" : "above",
+			   (unsigned long long)m->range[n > m->range[0]],
+			   m->suffix);
+		return false;
+	}
+	*ret = n;
+	return true;
+}
+
 bool read_duration(struct diags *d, const struct node *node, const char *what,
 		   const uint64_t range[2], uint64_t *ret)
 {
 	static const struct unit units[] = {
 		{ "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { 0 },
 	};
-	char token[NODE_TOKEN];
-	int errors = d->errors;
-	uint64_t n;
+	const struct measure m = {
+		units, "time such as 90s, 10m, 2h or 5d", range, "s"
+	};
 
-	if (!read_quantity(d, node, what, units, &n)) {
-		if (d->errors == errors && node->kind != NODE_BAD)
-			diag_error(d, node_pos(node),
-				   "%s must be a time such as 90s, 10m, 2h or 5d, not %s",
-				   what, node_token(node, token));
-		return false;
-	}
-	if (n < range[0] || n > range[1]) {
-		diag_error(d, node_pos(node), "%s %s is %s %llus", what,
-			   node_token(node, token),
-			   n < range[0] ? "below" : "above",
-			   (unsigned long long)range[n > range[0]]);
-		return false;
-	}
-	*ret = n;
-	return true;
+	return read_measure(d, node, what, &m, ret);
 }
 
 bool read_size(struct diags *d, const struct node *node, const char *what,
@@ -199,24 +219,9 @@ bool read_size(struct diags *d, const struct node *node, const char *what,
 		{ "", 1 },	   { "KiB", 1u << 10 }, { "MiB", 1u << 20 },
 		{ "GiB", 1u << 30 }, { 0 },
 	};
-	char token[NODE_TOKEN];
-	int errors = d->errors;
-	uint64_t n;
+	const struct measure m = {
+		units, "size such as 64KiB, 100MiB or 2GiB", range, " bytes"
+	};
 
-	if (!read_quantity(d, node, what, units, &n)) {
-		if (d->errors == errors && node->kind != NODE_BAD)
-			diag_error(d, node_pos(node),
-				   "%s must be a size such as 64KiB, 100MiB or 2GiB, not %s",
-				   what, node_token(node, token));
-		return false;
-	}
-	if (n < range[0] || n > range[1]) {
-		diag_error(d, node_pos(node), "%s %s is %s %llu bytes", what,
-			   node_token(node, token),
-			   n < range[0] ? "below" : "above",
-			   (unsigned long long)range[n > range[0]]);
-		return false;
-	}
-	*ret = n;
-	return true;
+	return read_measure(d, node, what, &m, ret);
 }
