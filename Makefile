@@ -134,7 +134,45 @@ ifneq ($(DIFF_TESTS),)
 $(eval $(call kernel_test,diff,$(DIFF_TESTS)))
 endif
 
-tests-build: all $(UNIT_TESTS) $(BPF_TESTS) $(DIFF_TESTS)
+tests-build: all $(UNIT_TESTS) $(BPF_TESTS) $(DIFF_TESTS) bench-build
+
+# ---- benchmarks --------------------------------------------------------------
+# Every tests/bench/bench_*.c is a program, linked with the other files there
+# and the helpers of the kernel tests; every *.bpf.c there becomes a skeleton,
+# included as "tests/bench/NAME.skel.h". What they measure is built as it ships.
+BENCHES := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/bench/bench_*.c))
+BENCH_BPF := $(patsubst %.bpf.c,$(OUT)/%,$(wildcard tests/bench/*.bpf.c))
+BENCH_SRC := $(filter-out tests/bench/bench_%.c %.bpf.c,$(wildcard tests/bench/*.c))
+
+$(addsuffix .bpf.o,$(BENCH_BPF)): $(OUT)/%.bpf.o: %.bpf.c \
+		$(wildcard bpf/*.[ch] include/moat/*.h tests/bench/*.h)
+	$(call say,CLANG,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -Itests -c $< -o $@
+	$(Q)command -v llvm-strip >/dev/null && llvm-strip -g $@ || :
+
+$(addsuffix .skel.h,$(BENCH_BPF)): %.skel.h: %.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name bench_$(basename $(notdir $*)) > $@
+
+$(OUT)/build/tests/bench/%.o: CPPFLAGS += $(CPPFLAGS_TEST)
+$(patsubst %.c,$(OUT)/build/%.o,$(wildcard tests/bench/*.c)): \
+		| $(OUT)/moat.skel.h $(addsuffix .skel.h,$(BENCH_BPF))
+
+$(BENCHES): $(OUT)/tests/%: $(OUT)/build/tests/%.o $(call helpers,bpf) \
+		$(patsubst %.c,$(OUT)/build/%.o,$(BENCH_SRC)) $(call archives,build)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(LIBS_TEST) -lm -o $@
+
+bench-build: all $(BENCHES) $(patsubst %.c,$(OUT)/build/%.o,$(BENCH_SRC))
+
+# As root, under 15 minutes: results.json, results.md, plots/ in tests/bench,
+# and the README's table.
+bench: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) bench-build
+	@tests/bench/run.sh
 
 # As root. Installs what is missing, builds, runs everything, cleans up.
 test: deps
@@ -216,7 +254,7 @@ clean:
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
-.PHONY: all test check unit test-bpf test-e2e lint vmtest fuzz-diff demo deps format \
+.PHONY: all bench bench-build test check unit test-bpf test-e2e lint vmtest fuzz-diff demo deps format \
 	clean tests-build install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
