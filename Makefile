@@ -218,6 +218,7 @@ SBINDIR = $(PREFIX)/sbin
 MANDIR = $(PREFIX)/share/man
 SHAREDIR = $(PREFIX)/share/moat
 UNITDIR = $(PREFIX)/lib/systemd/system
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
 INSTALL := install
 
@@ -234,6 +235,8 @@ install: all
 	$(OUT)/moat completion bash > $(DESTDIR)$(COMPLETIONDIR)/moat
 	sed 's,@SBINDIR@,$(SBINDIR),;s,@BINDIR@,$(BINDIR),;s,@SYSCONFDIR@,$(SYSCONFDIR),' \
 		user/agent/moatd.service.in > $(DESTDIR)$(UNITDIR)/moatd.service
+	$(INSTALL) -D -m 644 user/agent/moat.sysusers \
+		$(DESTDIR)$(SYSUSERSDIR)/moat.conf
 	[ -e $(DESTDIR)$(SYSCONFDIR)/moat/moatd.yaml ] || $(INSTALL) -D -m 640 \
 		user/agent/moatd.yaml $(DESTDIR)$(SYSCONFDIR)/moat/moatd.yaml
 
@@ -243,7 +246,8 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/moat $(DESTDIR)$(SBINDIR)/moatd \
 		$(DESTDIR)$(MANDIR)/man1/moat.1 $(DESTDIR)$(MANDIR)/man8/moatd.8 \
 		$(DESTDIR)$(MANDIR)/man5/moat-policy.5 \
-		$(DESTDIR)$(COMPLETIONDIR)/moat $(DESTDIR)$(UNITDIR)/moatd.service
+		$(DESTDIR)$(COMPLETIONDIR)/moat $(DESTDIR)$(UNITDIR)/moatd.service \
+		$(DESTDIR)$(SYSUSERSDIR)/moat.conf
 	rm -rf $(DESTDIR)$(SHAREDIR)
 
 format:

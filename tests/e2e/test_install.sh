@@ -14,6 +14,7 @@ yes "make install" install_to install
 for f in usr/bin/moat usr/sbin/moatd usr/share/man/man1/moat.1 \
 	usr/share/man/man5/moat-policy.5 usr/share/man/man8/moatd.8 \
 	usr/share/moat/policy.schema.json usr/lib/systemd/system/moatd.service \
+	usr/lib/sysusers.d/moat.conf \
 	usr/share/bash-completion/completions/moat etc/moat/moatd.yaml; do
 	yes "installs $f" [ -s "$DEST/$f" ]
 done
@@ -22,7 +23,8 @@ yes "the configuration is valid" "$DEST/usr/sbin/moatd" --check-config \
 	--config "$DEST/etc/moat/moatd.yaml"
 yes "a first install drops nothing" grep -qx 'max_mode: audit' \
 	"$DEST/etc/moat/moatd.yaml"
-no "no name is left to fill in" grep -q @ "$DEST/usr/lib/systemd/system/moatd.service"
+no "no name is left to fill in" grep -qE '@[A-Z]+@' \
+	"$DEST/usr/lib/systemd/system/moatd.service"
 yes "the unit starts the installed agent" grep -q \
 	'^ExecStart=/usr/sbin/moatd ' "$DEST/usr/lib/systemd/system/moatd.service"
 echo "# mine" >>"$DEST/etc/moat/moatd.yaml"

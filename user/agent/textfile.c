@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
@@ -11,12 +12,14 @@
 
 static int write_page(const char *path, const struct buf *page)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC |
-				      O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* What lies there is left over, or somebody's trap. */
+	_cleanup_close_ int fd = unlink(path) < 0 && errno != ENOENT ? -1 :
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	size_t done = 0;
 	ssize_t n;
 
-	if (fd < 0)
+	/* node_exporter is another user, whatever our umask. */
+	if (fd < 0 || fchmod(fd, 0644) < 0)
 		return -errno;
 	while (done < page->len) {
 		n = write(fd, page->data + done, page->len - done);

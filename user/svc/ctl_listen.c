@@ -14,9 +14,16 @@
 
 #define BACKLOG 64
 
-/* Without CAP_CHOWN it stays root's own, which lets in fewer, not more. */
+/*
+ * Without CAP_CHOWN it stays root's own, which lets in fewer, not more; or has
+ * the group already, in a folder with the set-group-ID bit.
+ */
 static int give(const char *path, gid_t gid)
 {
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_gid == gid)
+		return 0;
 	return gid && chown(path, (uid_t)-1, gid) < 0 && errno != EPERM;
 }
 
