@@ -31,6 +31,13 @@ CFLAGS := -std=gnu17 -O2 -g -fPIE -fstack-protector-strong $(WARN)
 LDFLAGS := -pie -Wl,-z,relro,-z,now
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
+# libFuzzer is clang's: the third flavour, for tests/fuzz. Its pointer-overflow
+# also means NULL + 0, the end of an empty array, which C2y (N3322) defines.
+FUZZ_CC ?= $(CLANG)
+FUZZ := -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -O1 \
+	-Wno-unused-function
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) \
 	-Wall -Wextra -Werror -Wno-unused-parameter -Wno-unused-function \
 	-Wno-address-of-packed-member -Iinclude -Ibpf \
@@ -69,6 +76,7 @@ $(OUT)/$(1)/%.o: %.c
 endef
 $(eval $(call flavour,build,))
 $(eval $(call flavour,san,$(SAN)))
+$(eval $(call flavour,fuzz,$(FUZZ)))
 
 define layer_archive
 $(call archive,$(1),$(2)): $(patsubst %.c,$(OUT)/$(1)/%.o,$(call layer_src,$(2)))
@@ -76,9 +84,10 @@ $(call archive,$(1),$(2)): $(patsubst %.c,$(OUT)/$(1)/%.o,$(call layer_src,$(2))
 	@mkdir -p $$(@D)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
 endef
-$(foreach f,build san,$(foreach l,$(LAYERS),$(eval $(call layer_archive,$(f),$(l)))))
+$(foreach f,build san fuzz,$(foreach l,$(LAYERS),$(eval $(call layer_archive,$(f),$(l)))))
 $(patsubst %.c,$(OUT)/build/%.o,$(wildcard user/kern/*.c)) \
-$(patsubst %.c,$(OUT)/san/%.o,$(wildcard user/kern/*.c)): | $(OUT)/moat.skel.h
+$(patsubst %.c,$(OUT)/san/%.o,$(wildcard user/kern/*.c)) \
+$(patsubst %.c,$(OUT)/fuzz/%.o,$(wildcard user/kern/*.c)): | $(OUT)/moat.skel.h
 
 archives = $(foreach l,$(LAYERS),$(call archive,$(1),$(l)))
 cli_archives = $(foreach l,cli svc compile reference policy base,$(call archive,$(1),$(l)))
@@ -108,7 +117,8 @@ SUPPORT_SRC := $(wildcard tests/support/*.c)
 CPPFLAGS_TEST := -Itests -DMOAT_SOURCE_DIR='"$(CURDIR)"'
 $(OUT)/san/tests/%.o $(OUT)/build/tests/%.o: CPPFLAGS += $(CPPFLAGS_TEST)
 ifneq ($(wildcard bpf/moat.bpf.c),)
-$(OUT)/build/tests/%.o $(OUT)/san/tests/%.o: | $(OUT)/moat.skel.h
+$(OUT)/build/tests/%.o $(OUT)/san/tests/%.o $(OUT)/fuzz/tests/%.o: \
+	| $(OUT)/moat.skel.h
 endif
 
 $(UNIT_TESTS): $(OUT)/tests/%: $(OUT)/san/tests/%.o \
@@ -174,10 +184,31 @@ bench: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) bench-build
 	@tests/bench/run.sh
 
+# ---- fuzzing -----------------------------------------------------------------
+# Every tests/fuzz/fuzz_*.c is a target of libFuzzer; of the other files of that
+# folder, of tests/support and the engines of tests/diff it gets what it calls.
+FUZZ_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_HELPERS := $(SUPPORT_SRC) tests/diff/engines.c \
+	$(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c))
+$(OUT)/fuzz/%.o: override CC = $(FUZZ_CC)
+$(OUT)/fuzz/tests/%.o: CPPFLAGS += $(CPPFLAGS_TEST)
+$(OUT)/fuzz/libtests.a: $(patsubst %.c,$(OUT)/fuzz/%.o,$(FUZZ_HELPERS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(FUZZ_TESTS): $(OUT)/tests/%: $(OUT)/fuzz/tests/%.o $(OUT)/fuzz/libtests.a \
+		$(call archives,fuzz)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(CFLAGS) $(FUZZ) -fsanitize=fuzzer $(LDFLAGS) \
+		$(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
+		-Wl,--end-group $(LIBS_TEST) -o $@
+
+fuzz-build: $(FUZZ_TESTS)
+
 # As root. Installs what is missing, builds, runs everything, cleans up.
 test: deps
-	@$(MAKE) --no-print-directory -j$$(nproc) tests-build
-	@tests/run.sh lint unit bpf diff e2e
+	@$(MAKE) --no-print-directory -j$$(nproc) tests-build fuzz-build
+	@tests/run.sh lint unit bpf diff fuzz e2e
 
 check: tests-build
 	@tests/run.sh lint unit
@@ -201,6 +232,9 @@ $(OUT)/build/vmtest/verifier.o: CPPFLAGS += $(CPPFLAGS_TEST)
 $(OUT)/build/vmtest/verifier.o: | $(OUT)/moat.skel.h
 vmtest: $(BPF_TESTS) $(DIFF_TESTS) $(OUT)/vmtest/verifier
 	@vmtest/run.sh $(KERNELS)
+# One target without end: make fuzz TARGET=policy
+fuzz: $(FUZZ_TESTS)
+	@tests/fuzz/run.sh --forever $(TARGET)
 fuzz-diff: tests-build
 	$(OUT)/tests/diff/test_differential --forever
 
@@ -258,7 +292,7 @@ clean:
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
-.PHONY: all bench bench-build test check unit test-bpf test-e2e lint vmtest fuzz-diff demo deps format \
-	clean tests-build install uninstall
+.PHONY: all bench bench-build test check unit test-bpf test-e2e lint vmtest fuzz \
+	fuzz-build fuzz-diff demo deps format clean tests-build install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:

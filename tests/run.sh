@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs groups of tests: lint unit bpf diff e2e. A test is a program or script
+# Runs groups of tests: lint unit bpf diff fuzz e2e. A test is a program or script
 # that exits 0 (passed), 77 (skipped, having said why) or else (failed). Its
 # output is shown only when it did not pass, or with V=1. Exits 0 if none
 # failed.
@@ -68,6 +68,7 @@ for group in "$@"; do
 	lint) pool "$JOBS" bash < <(list tests/lint/*.sh) ;;
 	unit) pool "$JOBS" env < <(list .output/tests/unit/*/test_*) ;;
 	bpf | diff) pool 1 env < <(list .output/tests/"$group"/test_*) ;;
+	fuzz) pool "$JOBS" tests/fuzz/run.sh < <(list .output/tests/fuzz/fuzz_*) ;;
 	e2e) pool "$JOBS" bash < <(list tests/e2e/test_*.sh) ;;
 	*)
 		echo "run.sh: unknown group $group" >&2

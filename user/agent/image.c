@@ -170,7 +170,8 @@ static int slot_from_json(struct agent *a, json_t *value)
 	if (json_unpack(value, "[i, b, i, s, s, b, I, I, I, I, I, I]", &slot,
 			&nacl, &id.direction, &owner, &rule, &in_use, &b[0],
 			&b[1], &b[2], &b[3], &b[4], &b[5]) ||
-	    slot < 0 || slot >= MOAT_RULE_SLOTS_MAX)
+	    slot < 0 || slot >= MOAT_RULE_SLOTS_MAX ||
+	    (id.direction != MOAT_INGRESS && id.direction != MOAT_EGRESS))
 		return -EBADMSG;
 	id.nacl = nacl;
 	id.owner = (char *)owner;

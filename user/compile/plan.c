@@ -62,12 +62,14 @@ int service_intervals(const struct service_match *m, size_t n,
 	if (n > 1)
 		qsort(ret->item + start, n, sizeof(*ret->item), by_first);
 	for (size_t i = start; i < ret->count; i++) {
-		struct interval *last = &ret->item[kept - 1];
-		struct interval next = ret->item[i];
+		struct interval next = ret->item[i], *last;
 
-		if (kept == start || next.first > last->last + 1)
+		if (kept == start || next.first > ret->item[kept - 1].last + 1) {
 			ret->item[kept++] = next;
-		else if (next.last > last->last)
+			continue;
+		}
+		last = &ret->item[kept - 1];
+		if (next.last > last->last)
 			last->last = next.last;
 	}
 	ret->count = kept;

@@ -21,13 +21,15 @@ int ctl_lines_add(struct ctl_lines *l, const void *data, size_t len)
 
 int ctl_lines_next(struct ctl_lines *l, char **ret_line)
 {
-	const char *from = l->in.data + l->scanned;
-	const char *line = l->in.data + l->start;
-	size_t left = l->in.len - l->scanned;
-	const char *end = left ? memchr(from, '\n', left) : NULL;
-	size_t len = (end ? (size_t)(end - l->in.data) : l->in.len) - l->start;
+	const char *line, *end;
+	size_t len;
 	char *copy;
 
+	if (l->scanned == l->in.len)
+		return 0;
+	line = l->in.data + l->start;
+	end = memchr(l->in.data + l->scanned, '\n', l->in.len - l->scanned);
+	len = (end ? (size_t)(end - l->in.data) : l->in.len) - l->start;
 	if (len >= CTL_MESSAGE_MAX)
 		return -EMSGSIZE;
 	if (!end) {
