@@ -87,8 +87,12 @@ is "state" "$(status a .state)" enforcing
 agent_stop a
 f=$SANDBOX/a/state/committed.json
 rm -f "$SANDBOX"/a/state/history/*
-body=$(tail -n +2 "$f" | jq -c '.machine = "0123456789abcdef0123456789abcdef"')
-printf 'moat-state 1 %s\n%s' "$(printf %s "$body" | sha256sum | cut -d' ' -f1)" "$body" >"$f"
+body=$(sed -n 2p "$f" | jq -c '.machine = "0123456789abcdef0123456789abcdef"')
+{
+	printf 'moat-state 2 %s\n%s\n' "$(printf %s "$body" | sha256sum | cut -d' ' -f1)" "$body"
+	tail -n +3 "$f"
+} >"$f.new"
+mv "$f.new" "$f"
 "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
 agent_run a
 is "of another machine" "$(status a .state)" before-first-policy

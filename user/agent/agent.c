@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/notify.h"
@@ -49,20 +48,6 @@ static struct config *read_config(const char *path, bool needed)
 
 /* ---- timers and signals ---- */
 
-/* Has somebody written the policy file? */
-static void watch_file(struct agent *a)
-{
-	struct stat st = {};
-
-	if (stat(a->config->policy, &st) < 0)
-		st = (struct stat){};
-	if (st.st_mtim.tv_sec == a->file_seen.tv_sec &&
-	    st.st_mtim.tv_nsec == a->file_seen.tv_nsec)
-		return;
-	a->file_seen = st.st_mtim;
-	agent_check_file(a);
-}
-
 static void on_second(void *arg)
 {
 	struct agent *a = arg;
@@ -74,7 +59,7 @@ static void on_second(void *arg)
 	agent_check_deadline(a);
 	if (a->second % HEALTH_SECONDS == 0) {
 		agent_check_health(a);
-		watch_file(a);
+		agent_watch_file(a);
 	}
 	if (a->second % TEXTFILE_SECONDS == 0)
 		agent_write_textfile(a);

@@ -75,6 +75,7 @@ struct agent {
 	bool pins_broken;	/* missing, and can't be made anew */
 	bool corrupt;		/* the image in force was found damaged */
 	struct slots slots;
+	bool slots_saved;	/* slots.json holds these */
 	struct moat_rule_count *slot_base;	/* counts of former owners */
 	size_t nslot_base;
 
@@ -104,6 +105,7 @@ struct agent {
 	struct metrics_histogram push_seconds;
 	bool policy_file_differs;
 	struct timespec file_seen;	/* mtime of the policy file */
+	int file_timer;
 	bool textfile_failed;
 };
 
@@ -167,8 +169,15 @@ struct push_request {
 json_t *agent_push(struct agent *a, const struct push_request *rq);
 /* Pushes the configured policy file, confirmed at once. */
 json_t *agent_push_file(struct agent *a, uid_t uid);
-/* Compares the configured file with the policy in force. */
+
+/* ---- file.c ---- */
+
+/* Compares the configured file with the policy in force; soon: once the reply
+ * at hand is sent. */
 void agent_check_file(struct agent *a);
+void agent_check_file_soon(struct agent *a);
+/* Once every few seconds: compares if somebody has written the file. */
+void agent_watch_file(struct agent *a);
 
 /* ---- confirm.c ---- */
 

@@ -64,7 +64,7 @@ json_t *agent_confirm(struct agent *a, uint32_t generation)
 		log_write(LOG_LEVEL_ERROR, "state: %s: a restart comes up "
 			  "with the policy before", strerror(-r));
 	log_notice("generation %u confirmed", a->last_confirmed);
-	agent_check_file(a);
+	agent_check_file_soon(a);
 	reply = ctl_ok();
 	json_object_set_new(reply, "generation",
 			    json_integer(a->last_confirmed));

@@ -188,6 +188,8 @@ static void release_slots(struct walk *w)
 		slots_release(&a->slots, i);
 		freed++;
 	}
+	if (freed)
+		a->slots_saved = false;
 	if (freed && agent_save_slots(a, &a->slots))
 		log_warning("state: slots could not be written");
 }

@@ -143,12 +143,35 @@ static json_t *slot_to_json(const struct agent *a, const struct slot_id *id,
 			 (json_int_t)b->would_drop.bytes);
 }
 
+static bool same_slots(const struct slots *a, const struct slots *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct slot_id *x = &a->ids[i], *y = &b->ids[i];
+
+		if (!x->owner != !y->owner)
+			return false;
+		if (x->owner && (x->nacl != y->nacl || x->in_use != y->in_use ||
+				 x->direction != y->direction ||
+				 strcmp(x->owner, y->owner) != 0 ||
+				 strcmp(x->rule, y->rule) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* Ten thousand rules are most of a megabyte: written when they have changed. */
 int agent_save_slots(struct agent *a, const struct slots *slots)
 {
-	json_t *list = json_array(), *file;
+	json_t *list, *file;
 	size_t i;
 	int r;
 
+	if (a->slots_saved && same_slots(&a->slots, slots))
+		return 0;
+	a->slots_saved = false;
+	list = json_array();
 	for (i = 0; i < slots->count; i++)
 		if (slots->ids[i].owner)
 			json_array_append_new(list, slot_to_json(
@@ -156,6 +179,8 @@ int agent_save_slots(struct agent *a, const struct slots *slots)
 	file = json_pack("{s:o}", "slots", list);
 	r = file ? state_save_json(a->state, "slots.json", file) : -ENOMEM;
 	json_decref(file);
+	/* Of the slots that the agent is about to adopt. */
+	a->slots_saved = !r;
 	return r;
 }
 

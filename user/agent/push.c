@@ -23,6 +23,10 @@ struct push {
 	struct cuts cuts;
 	json_t *warnings;
 	uint64_t started_ns;
+	/* When each step was done; 0: not come to. */
+	struct {
+		uint64_t read, compiled, written, in_force;
+	} at;
 	bool unchanged;
 };
 
@@ -99,6 +103,7 @@ static json_t *prepare(struct push *p)
 		return refused(p, "the policy is refused");
 	if (err)
 		return failed(p, "reading the policy", err);
+	p->at.read = clock_boot_ns();
 	r = p->held->record;
 	free(r->message);
 	r->message = strdup(p->rq->message ? p->rq->message : "");
@@ -115,6 +120,7 @@ static json_t *prepare(struct push *p)
 	if (err)
 		return failed(p, "compiling", err);
 	p->held->stats = p->compiled.stats;
+	p->at.compiled = clock_boot_ns();
 	return NULL;
 }
 
@@ -183,6 +189,22 @@ static json_t *sizes(const struct compile_stats *s)
 			 "bytes", (json_int_t)bytes);
 }
 
+static double ms(uint64_t from, uint64_t to)
+{
+	return to > from ? (double)(to - from) / 1e6 : 0;
+}
+
+/* What each step took; what was not come to took nothing. */
+static json_t *timings(const struct push *p)
+{
+	return json_pack("{s:f, s:f, s:f, s:f, s:f}",
+			 "read_ms", ms(p->started_ns, p->at.read),
+			 "compile_ms", ms(p->at.read, p->at.compiled),
+			 "write_ms", ms(p->at.compiled, p->at.written),
+			 "load_ms", ms(p->at.written, p->at.in_force),
+			 "in_force_ms", ms(p->started_ns, p->at.in_force));
+}
+
 static json_t *deadline_text(const struct agent *a)
 {
 	char text[40];
@@ -212,6 +234,7 @@ static json_t *answer(struct push *p, uint32_t generation,
 
 	if (p->unchanged)
 		return reply;
+	json_object_set_new(reply, "timings", timings(p));
 	json_object_set_new(reply, "flows_by_state",
 			    json_integer((json_int_t)p->cuts.by_state));
 	json_object_set_new(reply, "flows_cut",
@@ -227,7 +250,8 @@ static json_t *answer(struct push *p, uint32_t generation,
 static void adopt(struct push *p, uint32_t generation)
 {
 	struct agent *a = p->agent;
-	int r;
+	bool written = p->held->record->generation == generation;
+	int r = 0;
 
 	p->held->record->generation = generation;
 	if (p->rq->confirm_seconds) {
@@ -242,9 +266,10 @@ static void adopt(struct push *p, uint32_t generation)
 	}
 	a->current = p->held;
 	a->state_damaged = false;
-	r = a->pending ?
-		state_save(a->state, STATE_PENDING, p->held->record) :
-		state_promote(a->state, p->held->record);
+	if (!a->pending)
+		r = state_promote(a->state, p->held->record);
+	else if (!written)
+		r = state_save(a->state, STATE_PENDING, p->held->record);
 	if (r) {
 		log_write(LOG_LEVEL_ERROR, "state: %s", strerror(-r));
 		warn(p, "in force, but not written to disk");
@@ -271,9 +296,12 @@ static json_t *put_in_force(struct push *p, uint32_t *ret_generation)
 		r = state_save(a->state, STATE_PENDING, p->held->record);
 	if (r)
 		return failed(p, "state", r);
+	p->at.written = clock_boot_ns();
 	r = agent_switch(a, &p->compiled, p->rq->confirm_seconds,
 			 ret_generation);
+	p->at.in_force = clock_boot_ns();
 	if (r) {
+		a->slots_saved = false;
 		state_drop_pending(a->state);
 		return r == -EBUSY ?
 			refused(p, "unconfirmed push pending") :
@@ -349,7 +377,7 @@ json_t *agent_push(struct agent *a, const struct push_request *rq)
 	diags_free(&p.diags);
 	json_decref(p.cuts.kill);
 	json_decref(p.warnings);
-	agent_check_file(a);
+	agent_check_file_soon(a);
 	return reply;
 }
 
@@ -371,37 +399,4 @@ json_t *agent_push_file(struct agent *a, uid_t uid)
 	}
 	buf_free(&text);
 	return reply;
-}
-
-/* The CLI pushes the canonical form of a file, so that is compared. */
-static bool same_model(struct agent *a, const char *document)
-{
-	struct buf file = {}, now = {};
-	struct diags diags = {};
-	struct held *h = NULL;
-	bool same = false;
-
-	if (held_read(document, a->config, &diags, &h) == 0 &&
-	    policy_print(h->policy, &file) == 0 &&
-	    policy_print(a->current->policy, &now) == 0)
-		same = strcmp(buf_text(&file), buf_text(&now)) == 0;
-	held_free(h);
-	diags_free(&diags);
-	buf_free(&file);
-	buf_free(&now);
-	return same;
-}
-
-void agent_check_file(struct agent *a)
-{
-	struct buf text = {};
-	bool differs = false;
-
-	if (buf_read_file(&text, a->config->policy, MOAT_MAX_DOCUMENT) == 0)
-		differs = !a->current ||
-			  (strcmp(buf_text(&text),
-				  a->current->record->document) != 0 &&
-			   !same_model(a, buf_text(&text)));
-	a->policy_file_differs = differs;
-	buf_free(&text);
 }

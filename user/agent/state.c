@@ -20,6 +20,11 @@ struct state {
 	int dir;
 	int history;
 	char machine[64];
+	/* The record saved last, as it was written: it is written twice more
+	 * when it is promoted, and wording it costs as much as that. */
+	const struct record *worded;
+	uint32_t worded_generation;
+	struct statefile_body words;
 };
 
 static const char *const file_names[] = {"committed.json", "pending.json"};
@@ -120,6 +125,7 @@ void state_close(struct state *s)
 		return;
 	closep(&s->dir);
 	closep(&s->history);
+	statefile_body_free(&s->words);
 	free(s);
 }
 
@@ -127,14 +133,14 @@ void state_close(struct state *s)
 
 static json_t *record_to_json(const struct state *s, const struct record *r)
 {
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:s, s:s}",
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:s}",
 			 "machine", s->machine,
 			 "generation", (int)r->generation,
 			 "policy", r->policy, "revision", r->revision,
 			 "sha256", r->sha256, "message", r->message,
 			 "time_ms", (json_int_t)r->time_ms,
 			 "uid", (int)r->uid, "audit", r->audit,
-			 "made_by", r->made_by, "document", r->document);
+			 "made_by", r->made_by);
 }
 
 static int record_from_json(const struct state *s, json_t *value,
@@ -173,14 +179,37 @@ static int record_from_json(const struct state *s, json_t *value,
 	return 0;
 }
 
-static int save(const struct state *s, int dir, const char *name,
+static void forget_words(struct state *s)
+{
+	statefile_body_free(&s->words);
+	s->worded = NULL;
+}
+
+static int put_in_words(struct state *s, const struct record *r)
+{
+	json_t *value;
+	int err;
+
+	if (s->worded == r && s->worded_generation == r->generation)
+		return 0;
+	forget_words(s);
+	value = record_to_json(s, r);
+	err = value ? statefile_body(value, &s->words) : -ENOMEM;
+	json_decref(value);
+	if (err)
+		return err;
+	s->words.document = r->document;
+	s->worded = r;
+	s->worded_generation = r->generation;
+	return 0;
+}
+
+static int save(struct state *s, int dir, const char *name,
 		const struct record *r)
 {
-	json_t *value = record_to_json(s, r);
-	int err = value ? statefile_write(dir, name, value) : -ENOMEM;
+	int err = put_in_words(s, r);
 
-	json_decref(value);
-	return err;
+	return err ? err : statefile_put(dir, name, &s->words);
 }
 
 static int load(const struct state *s, int dir, const char *name,
@@ -197,6 +226,7 @@ static int load(const struct state *s, int dir, const char *name,
 
 int state_save(struct state *s, enum state_slot slot, const struct record *r)
 {
+	forget_words(s);
 	return save(s, s->dir, file_names[slot], r);
 }
 
@@ -234,6 +264,7 @@ int state_promote(struct state *s, const struct record *r)
 
 int state_drop_pending(struct state *s)
 {
+	forget_words(s);
 	if (unlinkat(s->dir, file_names[STATE_PENDING], 0) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	return fsync(s->dir) < 0 ? -errno : 0;

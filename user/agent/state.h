@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The state directory. Every file is written beside, synced and renamed into
- * place, and carries the SHA-256 of its body on its first line:
+ * place, and carries the SHA-256 of its body on its first line (statefile.h):
  *   committed.json      the last confirmed policy
  *   pending.json        one that was switched to and is not confirmed yet
  *   history/NNNNNNNN.json  what was committed, by generation
@@ -47,7 +47,8 @@ void state_close(struct state *s);
 enum state_slot { STATE_COMMITTED, STATE_PENDING };
 /* 0 or -errno; the file is whole or as before, whenever we are killed. */
 int state_save(struct state *s, enum state_slot slot, const struct record *r);
-/* Pending becomes committed and enters the history. */
+/* Pending becomes committed and enters the history. The record saved last must
+ * not have changed since. */
 int state_promote(struct state *s, const struct record *r);
 int state_drop_pending(struct state *s);
 

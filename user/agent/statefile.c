@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +16,7 @@
 
 #define STATE_MAX (64u << 20)
 #define HEAD "moat-state 1 "
+#define HEAD_DOCUMENT "moat-state 2 "
 
 static int write_all(int fd, const char *data, size_t len)
 {
@@ -31,9 +34,10 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-static int write_temporary(int dir, const char *name, const char *body)
+static int write_temporary(int dir, const char *name,
+			   const struct statefile_body *b)
 {
-	char sum[SHA256_TEXT], head[128];
+	char head[128];
 	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT |
 					O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 					0600);
@@ -41,26 +45,44 @@ static int write_temporary(int dir, const char *name, const char *body)
 
 	if (fd < 0)
 		return -errno;
-	sha256_text(body, strlen(body), sum);
-	snprintf(head, sizeof(head), HEAD "%s\n", sum);
+	snprintf(head, sizeof(head), "%s%s\n",
+		 b->document ? HEAD_DOCUMENT : HEAD, b->sum);
 	r = write_all(fd, head, strlen(head));
 	if (!r)
-		r = write_all(fd, body, strlen(body));
+		r = write_all(fd, b->text, strlen(b->text));
+	if (!r && b->document)
+		r = write_all(fd, "\n", 1);
+	if (!r && b->document)
+		r = write_all(fd, b->document, strlen(b->document));
 	if (!r && fsync(fd) < 0)
 		r = -errno;
 	return r;
 }
 
-int statefile_write(int dir, const char *name, const json_t *value)
+int statefile_body(const json_t *value, struct statefile_body *ret)
 {
-	_cleanup_free_ char *body = json_dumps(value, JSON_COMPACT);
+	char *text = json_dumps(value, JSON_COMPACT);
+
+	if (!text)
+		return -ENOMEM;
+	ret->text = text;
+	sha256_text(text, strlen(text), ret->sum);
+	return 0;
+}
+
+void statefile_body_free(struct statefile_body *b)
+{
+	free(b->text);
+	*b = (struct statefile_body){};
+}
+
+int statefile_put(int dir, const char *name, const struct statefile_body *b)
+{
 	char temporary[80];
 	int r;
 
-	if (!body)
-		return -ENOMEM;
 	snprintf(temporary, sizeof(temporary), "%s.tmp", name);
-	r = write_temporary(dir, temporary, body);
+	r = write_temporary(dir, temporary, b);
 	if (!r && renameat(dir, temporary, dir, name) < 0)
 		r = -errno;
 	if (r) {
@@ -70,21 +92,55 @@ int statefile_write(int dir, const char *name, const json_t *value)
 	return fsync(dir) < 0 ? -errno : 0;
 }
 
+int statefile_write(int dir, const char *name, const json_t *value)
+{
+	_cleanup_(statefile_body_free) struct statefile_body b = {};
+	int r = statefile_body(value, &b);
+
+	return r ? r : statefile_put(dir, name, &b);
+}
+
+static bool sum_is(const char *sum, const char *data, size_t len)
+{
+	char actual[SHA256_TEXT];
+
+	sha256_text(data, len, actual);
+	return sum && strncmp(sum, actual, strlen(actual)) == 0;
+}
+
+/* What follows the line of JSON becomes a member of it. */
+static int add_document(json_t *value, const char *document)
+{
+	size_t len = strlen(document);
+
+	if (!sum_is(json_string_value(json_object_get(value, "sha256")),
+		    document, len) ||
+	    json_object_set_new(value, "document",
+				json_stringn(document, len)))
+		return -EBADMSG;
+	return 0;
+}
+
 static int parse(const char *text, json_t **ret)
 {
-	const char *body = strchr(text, '\n');
-	char sum[SHA256_TEXT];
+	bool has_document = strncmp(text, HEAD_DOCUMENT, strlen(HEAD)) == 0;
+	const char *sum = text + strlen(HEAD), *body = strchr(text, '\n');
+	const char *end;
 	json_t *value;
 
-	if (!body || strncmp(text, HEAD, strlen(HEAD)) != 0)
+	if (!body || (!has_document && strncmp(text, HEAD, strlen(HEAD)) != 0))
 		return -EBADMSG;
 	body++;
-	sha256_text(body, strlen(body), sum);
-	text += strlen(HEAD);
-	if (strlen(sum) != (size_t)(body - 1 - text) ||
-	    strncmp(sum, text, strlen(sum)) != 0)
+	end = has_document ? strchr(body, '\n') : body + strlen(body);
+	if (!end || body - 1 - sum != SHA256_TEXT - 1 ||
+	    !sum_is(sum, body, (size_t)(end - body)))
 		return -EBADMSG;
-	value = json_loads(body, JSON_REJECT_DUPLICATES, NULL);
+	value = json_loadb(body, (size_t)(end - body), JSON_REJECT_DUPLICATES,
+			   NULL);
+	if (value && has_document && add_document(value, end + 1)) {
+		json_decref(value);
+		value = NULL;
+	}
 	if (!value)
 		return -EBADMSG;
 	*ret = value;

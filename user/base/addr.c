@@ -91,10 +91,33 @@ int cidr_parse(const char *text, struct cidr *ret)
 	return 0;
 }
 
+/* Decimal of 0 to 255; returns the place behind it. */
+static char *print_byte(char *to, unsigned value)
+{
+	if (value >= 100)
+		*to++ = (char)('0' + value / 100);
+	if (value >= 10)
+		*to++ = (char)('0' + value / 10 % 10);
+	*to++ = (char)('0' + value % 10);
+	return to;
+}
+
+/* As inet_ntop(), without the printf in it: policies have 100,000. */
+static char *print_v4(const __u8 b[4], char *to)
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*to++ = '.';
+		to = print_byte(to, b[i]);
+	}
+	*to = '\0';
+	return to;
+}
+
 char *addr_print(const struct moat_addr *addr, char *buf)
 {
 	if (addr_is_v4(addr))
-		inet_ntop(AF_INET, &addr->b[12], buf, ADDR_TEXT);
+		print_v4(&addr->b[12], buf);
 	else
 		inet_ntop(AF_INET6, addr->b, buf, ADDR_TEXT);
 	return buf;
@@ -102,17 +125,19 @@ char *addr_print(const struct moat_addr *addr, char *buf)
 
 char *cidr_print(const struct cidr *cidr, bool brief, char *buf)
 {
-	size_t len;
+	char *end;
 
 	/* An IPv6 network above ::ffff:0:0/96 must not print as IPv4. */
-	if (cidr->family == 4)
-		inet_ntop(AF_INET, &cidr->addr.b[12], buf, ADDR_TEXT);
-	else
+	if (cidr->family == 4) {
+		end = print_v4(&cidr->addr.b[12], buf);
+	} else {
 		inet_ntop(AF_INET6, cidr->addr.b, buf, ADDR_TEXT);
+		end = buf + strlen(buf);
+	}
 	if (brief && cidr->length == (cidr->family == 4 ? 32 : 128))
 		return buf;
-	len = strlen(buf);
-	snprintf(buf + len, ADDR_TEXT - len, "/%u", cidr->length);
+	*end++ = '/';
+	*print_byte(end, cidr->length) = '\0';
 	return buf;
 }
 

@@ -142,7 +142,7 @@ const struct command cmd_history = {
 	.run = run_history,
 };
 
-/* Canonical form is one line; people get it with breaks. */
+/* As it was pushed. Canonical form is one line; people get it with breaks. */
 static void show_document(struct cli *cli, const json_t *document)
 {
 	const char *text = json_string_value(document);
@@ -175,7 +175,9 @@ const struct command cmd_show = {
 	.heading = HEADING_POLICY,
 	.words = "[GENERATION]",
 	.summary = "the policy in force as one document, or an earlier one",
-	.details = "The document is JSON, which is YAML: `moat push` takes it.",
+	.details =
+	"A policy that was one file is shown as it was written; one that was merged\n"
+	"from several is JSON, which is YAML: `moat push` takes it.",
 	.examples = "  moat show\n  moat show 5 > before.yaml\n"
 		    "  moat show -o json\n",
 	.max_words = 1,

@@ -165,9 +165,29 @@ static void run_tests(struct loaded *l)
 	l->config->nfailsafe = nfailsafe;
 }
 
-void load_check(struct loaded *l)
+void load_check_errors(struct loaded *l)
+{
+	if (!l->policy)
+		return;
+	compile_check_overlap(l->policy, &l->diags);
+	if (l->diags.errors)
+		return;
+	compile_prove_never(l->policy, l->config, &l->diags);
+	run_tests(l);
+}
+
+void load_warn(struct loaded *l)
 {
 	struct reader_options options = reader_options(l);
+
+	if (!l->policy)
+		return;
+	policy_warn(l->policy, &options, l->hosts, l->nhosts, &l->diags);
+	compile_warn(l->policy, &l->diags);
+}
+
+void load_check(struct loaded *l)
+{
 	struct slots slots = {};
 	struct compile_stats stats;
 	struct compile_input input = {
@@ -178,14 +198,10 @@ void load_check(struct loaded *l)
 	if (!l->policy)
 		return;
 	progress_begin("checking the policy");
-	compile_check_overlap(l->policy, &l->diags);
-	if (!l->diags.errors) {
+	load_check_errors(l);
+	if (!l->diags.errors)
 		image_free(image_compile(&input, &stats, &l->diags));
-		compile_prove_never(l->policy, l->config, &l->diags);
-		run_tests(l);
-	}
-	policy_warn(l->policy, &options, l->hosts, l->nhosts, &l->diags);
-	compile_warn(l->policy, &l->diags);
+	load_warn(l);
 	slots_free(&slots);
 	progress_end();
 }

@@ -39,6 +39,11 @@ int load_text(struct loaded *l, const char *name, const char *text);
  */
 void load_check(struct loaded *l);
 
+/* Of these, overlap, tests and never: what makes a policy wrong. The limits
+ * are asked of the agent, which compiles for its own host. */
+void load_check_errors(struct loaded *l);
+void load_warn(struct loaded *l);
+
 /* No policy, an error, or a warning and strict. */
 bool load_failed(const struct loaded *l);
 /* Diagnostics to stderr. */

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/load.h"
 #include "cli/wait.h"
+#include "moat/base.h"
 
 #define CONFIRM_DEFAULT 60
 #define CONFIRM_MAX 86400
@@ -37,18 +38,37 @@ static int check_options(const struct args *args)
 	return 0;
 }
 
+#define AS_WRITTEN_MAX (MOAT_MAX_DOCUMENT / 2)
+
+/*
+ * One file that needs no other goes as it is written: its checksum is the
+ * file's, its comments stay in the history, the agent's lines are its lines.
+ * Else, and where it is no UTF-8 or near the limit, the canonical form.
+ */
+static json_t *document_of(const struct loaded *l)
+{
+	const struct source *file = l->diags.files;
+	_cleanup_(buf_free) struct buf canonical = {};
+	json_t *text = NULL;
+
+	if (l->diags.nfiles == 1 && file->len <= AS_WRITTEN_MAX)
+		text = json_stringn(file->text, file->len);
+	if (text || policy_print(l->policy, &canonical))
+		return text;
+	return json_stringn(buf_text(&canonical), canonical.len);
+}
+
 /* NULL: out of memory. */
 static json_t *request(const struct args *args, const struct loaded *l,
 		       long long confirm)
 {
-	_cleanup_(buf_free) struct buf document = {};
 	const char *message = args_get(args, "message");
-	json_t *value;
+	json_t *value, *document = document_of(l);
 
-	if (policy_print(l->policy, &document))
+	if (!document)
 		return NULL;
-	value = json_pack("{s:s,s:s,s:s,s:b,s:b,s:b,s:b}", "cmd", "push",
-			  "document", buf_text(&document), "message",
+	value = json_pack("{s:s,s:o,s:s,s:b,s:b,s:b,s:b}", "cmd", "push",
+			  "document", document, "message",
 			  message ? message : "", "audit",
 			  args_has(args, "audit"), "dry_run",
 			  args_has(args, "dry-run"), "refuse_cuts",
@@ -62,8 +82,15 @@ static json_t *request(const struct args *args, const struct loaded *l,
 	return value;
 }
 
+/* What `moat check` would say beside errors, which there are none of. */
+static void warn(struct loaded *l)
+{
+	load_warn(l);
+	load_show(l);
+}
+
 static int send_push(struct cli *cli, const struct args *args,
-		     const struct loaded *l, long long confirm)
+		     struct loaded *l, long long confirm)
 {
 	CLEANUP(ctl_client) struct ctl_client *client =
 		call_connect(cli, false);
@@ -74,6 +101,9 @@ static int send_push(struct cli *cli, const struct args *args,
 		return CTL_UNREACHABLE;
 	ctl_set_timeout(client, PUSH_TIMEOUT_MS);
 	code = call_on(cli, client, request(args, l, confirm), &reply);
+	/* Nobody waits for warnings but the reader of them. */
+	if (!l->strict && !code)
+		warn(l);
 	if (args_has(args, "dry-run") && reply)
 		json_object_set_new(reply, "dry_run", json_true());
 	return push_finish(cli, code, reply);
@@ -107,8 +137,12 @@ static int run(struct cli *cli, const struct args *args)
 		code = load_policy(&l, args->words, args->nwords);
 	if (code)
 		return code;
-	load_check(&l);
-	load_show(&l);
+	if (l.strict)
+		load_check(&l);
+	else
+		load_check_errors(&l);
+	if (l.strict || load_failed(&l))
+		load_show(&l);
 	return load_failed(&l) ? refuse(cli, &l) :
 				 send_push(cli, args, &l, confirm);
 }

@@ -74,10 +74,13 @@ int overlap_report(const struct policy *p, const struct space *s,
 
 void compile_check_overlap(const struct policy *p, struct diags *diags)
 {
-	CLEANUP(space) struct space *space = space_new(p);
+	CLEANUP(space) struct space *space = NULL;
 	CLEANUP(plan) struct plan *plan = NULL;
 	_cleanup_(profiles_done) struct profiles profiles = { 0 };
 
+	if (p->nnacls < 2)
+		return;
+	space = space_new(p);
 	if (space)
 		plan = plan_new(p, space);
 	if (!plan || space_build(space) ||

@@ -137,6 +137,8 @@ struct policy {
 	/* Never NULL: the file's, or the first 12 hex digits of the SHA-256 of
 	 * the documents and then the list files, as they were read. */
 	char *revision;
+	/* That hash in full; "" where the file says its revision. */
+	char sha256[65];
 	enum policy_mode mode;
 	enum on_tighten on_tighten;
 	/* Lists, then groups, then NACLs, each in file order. */

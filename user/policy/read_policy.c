@@ -136,7 +136,6 @@ static void check_limits(struct reader *r)
 /* The bytes that were read: sha256sum of one file says the same. */
 static void set_revision(struct reader *r)
 {
-	char text[SHA256_TEXT];
 	struct sha256 hash;
 
 	if (r->policy->revision)
@@ -145,7 +144,8 @@ static void set_revision(struct reader *r)
 	for (size_t i = (size_t)r->whole.file; i < r->diags->nfiles; i++)
 		sha256_add(&hash, r->diags->files[i].text,
 			   r->diags->files[i].len);
-	r->policy->revision = strndup(sha256_end(&hash, text), 12);
+	r->policy->revision = strndup(
+		sha256_end(&hash, r->policy->sha256), 12);
 	if (!r->policy->revision)
 		error_out_of_memory(r->diags);
 }

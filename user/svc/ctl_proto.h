@@ -21,7 +21,9 @@
  *           not open again), flows_cut (those that end now), flows_complete
  *           (false: too many to look at all), kill (list of "PEER:PORT"
  *           filters that `flows kill` takes), unassigned (list of addresses),
- *           sizes {rules, cidrs, classes, profiles, rows, bytes},
+ *           sizes {rules, cidrs, classes, profiles, rows, bytes}, timings
+ *           {read_ms, compile_ms, write_ms (to disk), load_ms (into the
+ *           maps, the switch included), in_force_ms (all of them)},
  *           warnings (list of texts)
  *           code 4: refused, with diagnostics (text, may be absent);
  *           dry_run: the same, generation that of now, changed true if a push

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "agent/state.h"
+#include "base/sha256.h"
 #include "base/buf.h"
 
 static char folder[64];
@@ -49,7 +50,7 @@ static struct record sample(uint32_t generation)
 			   .time_ms = 1700000000123, .uid = 4294967294u,
 			   .audit = true, .generation = generation};
 
-	memset(r.sha256, 'a', 64);
+	sha256_text(r.document, strlen(r.document), r.sha256);
 	memset(r.made_by, 'b', 64);
 	return r;
 }
