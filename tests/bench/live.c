@@ -58,12 +58,21 @@ void live_open(struct live *l)
 	place_run("ip addr add " LIVE_OURS6 "/64 dev sink nodad");
 	/* Without a program NAPI, and with it frames, needs GRO. */
 	place_run("ethtool -K sink gro on");
+	live_mac("sink", l->to_mac);
+}
+
+void live_from(struct live *l, const char *device, const uint8_t to_mac[6])
+{
+	*l = (struct live){ .gen = place_ifindex(device) };
+	memcpy(l->to_mac, to_mac, sizeof(l->to_mac));
+	open_programs(l);
 }
 
 void live_close(struct live *l)
 {
 	bench_generate__destroy(l->owner);
-	place_run("ip link del gen");
+	if (l->sink)
+		place_run("ip link del gen");
 }
 
 /* Of a packet whose checksum is right: the sum of all but its source. */
@@ -74,7 +83,7 @@ static __u32 sum_without(const __u8 *checksum, __u32 source)
 	return sum + 0x1fffe - (source & 0xffff) - (source >> 16);
 }
 
-static void mac_of(const char *device, uint8_t ret[6])
+void live_mac(const char *device, uint8_t ret[6])
 {
 	struct ifreq r = {};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -93,12 +102,11 @@ void live_frames(struct live *l, const struct live_frames *f)
 	struct packet *p = &l->packet;
 	__u32 base;
 
-	mac_of("sink", s.to_mac);
+	memcpy(s.to_mac, l->to_mac, sizeof(s.to_mac));
 	if (f->ports)
 		s.sport = 0;
 	packet_build(&s, p);
 	memcpy(&base, p->data + (s.family == 6 ? 34 : 26), sizeof(base));
-	l->frames = *f;
 	*g = (struct generate){
 		.ifindex = l->gen,
 		.base = ntohl(base),
@@ -147,37 +155,33 @@ static void alone(bool on)
 		bench_fail("scheduler: %s", strerror(errno));
 }
 
-static double send_frames(struct live *l, struct bpf_test_run_opts *opts,
-			  __u32 count)
+void live_send(struct live *l, __u32 count)
 {
-	double start;
-	int err;
+	LIBBPF_OPTS(bpf_test_run_opts, opts,
+		    .data_in = l->packet.data,
+		    .data_size_in = (__u32)l->packet.len,
+		    .repeat = (int)count,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+		    .batch_size = BATCH);
+	int err = bpf_prog_test_run_opts(l->generator, &opts);
 
-	opts->repeat = (int)count;
-	alone(true);
-	start = bench_clock();
-	err = bpf_prog_test_run_opts(l->generator, opts);
-	start = bench_clock() - start;
-	alone(false);
 	if (err)
 		bench_fail("live frames: %s", strerror(-err));
-	return start;
 }
 
 struct live_result live_run(struct live *l, __u32 count)
 {
 	struct live_result r = { .sent = count };
-	LIBBPF_OPTS(bpf_test_run_opts, opts,
-		    .data_in = l->packet.data,
-		    .data_size_in = (__u32)l->packet.len,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
-		    .batch_size = BATCH);
 	__u64 before;
 	double ns;
 
-	send_frames(l, &opts, count / 8);
+	alone(true);
+	live_send(l, count / 8);
 	before = live_counter("sink", "_xdp_packets");
-	ns = send_frames(l, &opts, count);
+	ns = bench_clock();
+	live_send(l, count);
+	ns = bench_clock() - ns;
+	alone(false);
 	r.received = live_counter("sink", "_xdp_packets") - before;
 	if (r.received < count / 2)
 		bench_fail("%llu frames of %u arrived",

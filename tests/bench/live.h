@@ -27,16 +27,19 @@ struct live_result {
 struct live {
 	__u32 gen, sink;	/* ifindex */
 	int generator, drop, pass; /* programs */
-	struct live_frames frames;
+	uint8_t to_mac[6];
 	void *bss, *owner;
-	size_t len;
 	struct packet packet;
 };
 
 void live_open(struct live *l);
+/* Only the generator, out of a device that is there. */
+void live_from(struct live *l, const char *device, const uint8_t to_mac[6]);
+void live_mac(const char *device, uint8_t ret[6]);
 void live_close(struct live *l);
 /* What the next runs send. */
 void live_frames(struct live *l, const struct live_frames *f);
+void live_send(struct live *l, __u32 count);
 /* Some frames to warm up, then so many that count. */
 struct live_result live_run(struct live *l, __u32 count);
 /* Sum of the counters of sink whose name ends so, as ethtool -S names them. */

@@ -17,7 +17,7 @@ static void group(FILE *f, unsigned open)
 	      "    ingress:\n", f);
 	if (open)
 		fprintf(f, "      - {name: open, from: any, protocol: tcp,"
-			" ports: %u}\n", open);
+			" ports: %u-%u}\n", open, open + 1);
 	for (unsigned i = 0; i < PEERS_ALLOWED; i++)
 		fprintf(f, "      - {name: r%u, from: [20.0.%u.%u,"
 			" \"fd20::%x\"], protocol: tcp, ports: %u}\n",

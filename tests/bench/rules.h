@@ -4,7 +4,8 @@
 #define MOAT_BENCH_RULES_H
 
 /* One group of 10.0.0.0/24 and fd00::/64, as peers.h says: half of its rules
- * are the NACL's. open: one more rule lets everyone reach this port. Free it. */
+ * are the NACL's. open: one more rule lets everyone reach this port and the next.
+ * Free it. */
 char *rules_text(unsigned open);
 
 #endif
