@@ -74,7 +74,7 @@ static void on_hangup(int sig, void *arg)
 	json_t *reply;
 
 	notify_reloading();
-	reply = agent_push_file(a, 0);
+	reply = agent_reload(a, 0);
 	if (ctl_reply_code(reply, &error) == CTL_OK)
 		log_notice("reload: %s",
 			   json_is_true(json_object_get(reply, "changed")) ?
@@ -135,7 +135,7 @@ static int start_ctl(struct agent *a)
 }
 
 /* A port that is taken must not keep the host without enforcement. */
-static void start_http(struct agent *a)
+static int start_http(struct agent *a, char *err, size_t errlen)
 {
 	const struct http_settings settings = {
 		.listen = a->config->metrics_listen,
@@ -145,14 +145,24 @@ static void start_http(struct agent *a)
 		.allow_remote = a->config->allow_remote,
 		.page = agent_page, .arg = a,
 	};
-	char err[256] = "";
 
-	if (http_new(a->loop, &settings, &a->http, err, sizeof(err)))
-		log_write(LOG_LEVEL_ERROR, "metrics: %s", err);
+	return http_new(a->loop, &settings, &a->http, err, errlen);
+}
+
+/* A certificate that is no good changes nothing, not the policy either. */
+json_t *agent_reload(struct agent *a, uid_t uid)
+{
+	char err[512] = "";
+	int r = a->http ? http_reload(a->http, err, sizeof(err)) :
+		start_http(a, err, sizeof(err));
+
+	return r ? ctl_error(CTL_REFUSED, "metrics: %s", err) :
+		agent_push_file(a, uid);
 }
 
 static int start_services(struct agent *a)
 {
+	char err[512] = "";
 	int r;
 
 	a->delta = flow_delta_new();
@@ -164,7 +174,8 @@ static int start_services(struct agent *a)
 	r = start_ctl(a);
 	if (!r)
 		r = agent_start_expiry(a);
-	start_http(a);
+	if (!r && start_http(a, err, sizeof(err)))
+		log_write(LOG_LEVEL_ERROR, "metrics: %s", err);
 	return r;
 }
 

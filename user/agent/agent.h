@@ -112,6 +112,8 @@ struct agent {
 /* ---- agent.c ---- */
 
 int agent_main(int argc, char **argv);
+/* Certificate and key of the metrics, then the policy file as any push. */
+json_t *agent_reload(struct agent *a, uid_t uid);
 
 /* ---- datapath_setup.c ---- */
 

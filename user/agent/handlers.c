@@ -237,7 +237,7 @@ static json_t *cmd_version(struct ctl_request *rq)
 
 static json_t *cmd_reload(struct ctl_request *rq)
 {
-	return agent_push_file(rq->arg, rq->peer->uid);
+	return agent_reload(rq->arg, rq->peer->uid);
 }
 
 const struct ctl_command agent_commands[] = {

@@ -80,7 +80,9 @@
  * doctor -> checks [{name, level "ok"|"note"|"bad", text, fix}]; code 1: one
  *           is bad                                                      [r]
  * version-> version, abi, kernel, pid, started                          [r]
- * reload -> as push: pushes the configured policy file, confirmed at once
+ * reload -> as push: reads certificate and key of the metrics again (code 4
+ *           where they are no good), then pushes the configured policy file,
+ *           confirmed at once
  */
 #ifndef MOAT_CTL_PROTO_H
 #define MOAT_CTL_PROTO_H

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* libmicrohttpd with its epoll descriptor in our loop. */
-#include <arpa/inet.h>
+#include "svc/http.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -10,66 +12,56 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "svc/http.h"
+#include "svc/http_conns.h"
+#include "svc/http_listen.h"
 
 #define PEM_MAX (1u << 20)
 #define CONNECTIONS 32
-#define CONNECTIONS_A_PEER 16
-#define TIMEOUT_SECONDS 10
+/* Those that we hung up stay for a moment. */
+#define CONNECTIONS_HARD 64
+#define SILENCE_SECONDS 10
+#define LIFE_MS 20000
 #define CONNECTION_BYTES 32768
 #define RUNS_A_TURN 16
 #define TICK_MS 1000
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
-struct http {
-	struct loop *loop;
-	struct MHD_Daemon *daemon;
-	http_page_fn page;
-	void *arg;
-	int listen_fd;		/* MHD's once the daemon runs */
-	int epoll_fd;
-	int timer;
-	bool check_client;
+struct keys {
 	struct buf cert, key, client_ca;
 };
 
-static enum MHD_Result answer(struct MHD_Connection *connection,
-			      unsigned int status, const char *type,
-			      struct buf *body)
-{
-	size_t len = body->len;
-	char *text = buf_take(body);
-	struct MHD_Response *response;
-	enum MHD_Result r;
-
-	if (!text)
-		return MHD_NO;
-	response = MHD_create_response_from_buffer(len, text,
-						   MHD_RESPMEM_MUST_FREE);
-	if (!response) {
-		free(text);
-		return MHD_NO;
-	}
-	MHD_add_response_header(response, "Content-Type", type);
-	MHD_add_response_header(response, "Cache-Control", "no-store");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, "Allow", "GET, HEAD");
-	r = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
-	return r;
-}
+struct http {
+	struct loop *loop;
+	struct http_settings settings;
+	struct MHD_Daemon *daemon;
+	int listen_fd;		/* ours; the daemon has a copy */
+	int epoll_fd;		/* the daemon's */
+	int timer;
+	struct keys keys;
+	struct http_conns conns;
+	struct http_pages pages;
+};
 
 static enum MHD_Result answer_text(struct MHD_Connection *connection,
 				   unsigned int status, const char *text)
 {
-	struct buf body = {0};
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		strlen(text), (void *)text, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result r;
 
-	buf_printf(&body, "%s\n", text);
-	r = answer(connection, status, "text/plain; charset=utf-8", &body);
-	buf_free(&body);
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type",
+				"text/plain; charset=utf-8");
+	MHD_add_response_header(response, "Connection", "close");
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, "Allow", "GET, HEAD");
+	r = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
 	return r;
 }
 
@@ -85,43 +77,57 @@ static bool client_is_known(struct MHD_Connection *connection)
 						&status) == 0 && status == 0;
 }
 
+/* Answered on the headers: a body is not for us, and not waited for. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection,
 				  const char *url, const char *method,
 				  const char *version, const char *upload,
 				  size_t *upload_size, void **state)
 {
-	static const char type[] =
-		"text/plain; version=0.0.4; charset=utf-8";
-	struct buf body = {0};
+	struct MHD_Response *response = NULL;
 	struct http *h = cls;
-	enum MHD_Result r;
 	int err;
 
-	/* First called with the headers alone; a body is not for us. */
-	if (!*state) {
-		*state = h;
-		return MHD_YES;
-	}
-	if (*upload_size) {
-		*upload_size = 0;
-		return MHD_YES;
-	}
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-				   "GET and HEAD only");
-	if (h->check_client && !client_is_known(connection))
+				   "GET and HEAD only\n");
+	if (h->settings.tls_client_ca && !client_is_known(connection))
 		return answer_text(connection, MHD_HTTP_FORBIDDEN,
-				   "no client certificate of our CA");
-	err = h->page(url, &body, h->arg);
+				   "no client certificate of our CA\n");
+	err = http_pages_get(&h->pages, url, &response);
 	if (err == 0)
-		r = answer(connection, MHD_HTTP_OK, type, &body);
-	else if (err == -ENOENT)
-		r = answer_text(connection, MHD_HTTP_NOT_FOUND, "not found");
-	else
-		r = answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
-				strerror(-err));
-	buf_free(&body);
-	return r;
+		return MHD_queue_response(connection, MHD_HTTP_OK, response);
+	if (err == -ENOENT)
+		return answer_text(connection, MHD_HTTP_NOT_FOUND,
+				   "not found\n");
+	return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
+			   "no page now\n");
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection,
+			  void **state, enum MHD_ConnectionNotificationCode c)
+{
+	const union MHD_ConnectionInfo *fd, *peer;
+	struct http *h = cls;
+
+	if (c == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (*state)
+			http_conns_remove(&h->conns, *state);
+		return;
+	}
+	fd = MHD_get_connection_info(connection,
+				     MHD_CONNECTION_INFO_CONNECTION_FD);
+	peer = MHD_get_connection_info(connection,
+				       MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (fd && peer)
+		*state = http_conns_add(&h->conns, fd->connect_fd,
+					peer->client_addr);
+}
+
+/* Paths are compared as they are sent: no %2e, no %00. */
+static size_t unescape_nothing(void *cls, struct MHD_Connection *connection,
+			       char *text)
+{
+	return strlen(text);
 }
 
 static void run(struct http *h)
@@ -141,80 +147,25 @@ static void on_epoll(int fd, uint32_t events, void *arg)
 	run(arg);
 }
 
-/* Timeouts of connections; nothing hangs on their precision. */
+/* Lives of connections; nothing hangs on their precision. */
 static void on_timer(void *arg)
 {
-	run(arg);
+	struct http *h = arg;
+
+	http_conns_expire(&h->conns, h->settings.life_ms);
+	http_pages_age(&h->pages);
+	run(h);
 }
 
-/* ADDRESS:PORT or [ADDRESS]:PORT. */
-static int parse_listen(const char *text, struct sockaddr_storage *ret,
-			socklen_t *ret_len)
+/* ---- certificate and key ---- */
+
+static void keys_free(struct keys *k)
 {
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	const char *colon = strrchr(text, ':');
-	char host[64], *end;
-	size_t len;
-	unsigned long port;
-
-	if (!colon || colon[1] < '0' || colon[1] > '9')
-		return -EINVAL;
-	port = strtoul(colon + 1, &end, 10);
-	len = colon - text;
-	if (*end || port > 65535 || len >= sizeof(host))
-		return -EINVAL;
-	memcpy(host, text, len);
-	host[len] = 0;
-	memset(ret, 0, sizeof(*ret));
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = 0;
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons((uint16_t)port);
-		*ret_len = sizeof(*v6);
-		return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1 ?
-			0 : -EINVAL;
-	}
-	v4->sin_family = AF_INET;
-	v4->sin_port = htons((uint16_t)port);
-	*ret_len = sizeof(*v4);
-	return inet_pton(AF_INET, host, &v4->sin_addr) == 1 ? 0 : -EINVAL;
-}
-
-static bool is_loopback(const struct sockaddr_storage *addr)
-{
-	if (addr->ss_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(
-			&((const struct sockaddr_in6 *)addr)->sin6_addr);
-	return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >>
-		24 == 127;
-}
-
-static int open_socket(const struct http_settings *t)
-{
-	struct sockaddr_storage addr;
-	_cleanup_close_ int fd = -1;
-	socklen_t len = 0;
-	int one = 1;
-	int r = parse_listen(t->listen, &addr, &len);
-
-	if (r)
-		return r;
-	if (!is_loopback(&addr) && !t->tls_cert && !t->allow_remote)
-		return -EPERM;
-	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	/* An address that comes up after us must not fail the start. */
-	setsockopt(fd, SOL_IP, IP_FREEBIND, &one, sizeof(one));
-	if (addr.ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&addr, len) < 0 ||
-	    listen(fd, CONNECTIONS) < 0)
-		return -errno;
-	return TAKE_FD(fd);
+	buf_free(&k->cert);
+	if (k->key.data)
+		explicit_bzero(k->key.data, k->key.len);
+	buf_free(&k->key);
+	buf_free(&k->client_ca);
 }
 
 static int read_pem(struct buf *b, const char *path, char *err, size_t errlen)
@@ -226,65 +177,137 @@ static int read_pem(struct buf *b, const char *path, char *err, size_t errlen)
 	return r;
 }
 
-static int read_keys(struct http *h, const struct http_settings *t, char *err,
+static int check_key(const char *path, char *err, size_t errlen)
+{
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0 || !(st.st_mode & S_IRWXO))
+		return 0;
+	snprintf(err, errlen, "%s: mode %04o opens the key to everyone: chmod "
+		 "600", path, st.st_mode & 07777);
+	return -EACCES;
+}
+
+static int read_keys(struct keys *k, const struct http_settings *t, char *err,
 		     size_t errlen)
 {
-	int r = read_pem(&h->cert, t->tls_cert, err, errlen);
+	int r = read_pem(&k->cert, t->tls_cert, err, errlen);
 
 	if (!r)
-		r = read_pem(&h->key, t->tls_key, err, errlen);
+		r = read_pem(&k->key, t->tls_key, err, errlen);
 	if (!r)
-		r = read_pem(&h->client_ca, t->tls_client_ca, err, errlen);
-	h->check_client = t->tls_client_ca != NULL;
+		r = check_key(t->tls_key, err, errlen);
+	if (!r)
+		r = read_pem(&k->client_ca, t->tls_client_ca, err, errlen);
 	return r;
 }
 
-static int start_daemon(struct http *h, bool tls)
+static bool same_keys(const struct keys *a, const struct keys *b)
 {
-	struct MHD_OptionItem options[8] = {
-		{MHD_OPTION_LISTEN_SOCKET, h->listen_fd, NULL},
-		{MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, NULL},
-		{MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_A_PEER, NULL},
-		{MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, NULL},
-		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL},
-		{MHD_OPTION_END, 0, NULL},
-	};
-	struct MHD_OptionItem keys[4] = {
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, h->cert.data},
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, h->key.data},
-		{MHD_OPTION_END, 0, NULL},
-	};
-	unsigned int flags = MHD_USE_EPOLL;
-	const union MHD_DaemonInfo *info;
-
-	if (h->check_client)
-		keys[2] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST,
-						  0, h->client_ca.data};
-	if (tls) {
-		flags |= MHD_USE_TLS;
-		options[5] = (struct MHD_OptionItem){MHD_OPTION_ARRAY, 0,
-						     keys};
-	}
-	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h,
-				     MHD_OPTION_ARRAY, options,
-				     MHD_OPTION_END);
-	if (!h->daemon)
-		return -EINVAL;
-	info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info)
-		return -ENOTSUP;
-	h->epoll_fd = info->epoll_fd;
-	return loop_add_fd(h->loop, h->epoll_fd, EPOLLIN, on_epoll, h);
+	return strcmp(buf_text(&a->cert), buf_text(&b->cert)) == 0 &&
+	       strcmp(buf_text(&a->key), buf_text(&b->key)) == 0 &&
+	       strcmp(buf_text(&a->client_ca), buf_text(&b->client_ca)) == 0;
 }
 
-static int start(struct http *h, const struct http_settings *t, char *err,
-		 size_t errlen)
+/* ---- the daemon ---- */
+
+static struct MHD_Daemon *new_daemon(struct http *h, const struct keys *k,
+				     int fd)
 {
-	int r = read_keys(h, t, err, errlen);
+	struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, k->cert.data},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, k->key.data},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, PRIORITIES},
+		{k->client_ca.data ? MHD_OPTION_HTTPS_MEM_TRUST :
+				     MHD_OPTION_END, 0, k->client_ca.data},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	struct MHD_OptionItem options[] = {
+		{MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+		{MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_HARD, NULL},
+		{MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_SECONDS, NULL},
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL},
+		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, h},
+		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing,
+		 NULL},
+		{k->cert.data ? MHD_OPTION_ARRAY : MHD_OPTION_END, 0, tls},
+		{MHD_OPTION_END, 0, NULL},
+	};
+
+	return MHD_start_daemon(MHD_USE_EPOLL | (k->cert.data ? MHD_USE_TLS :
+						 0), 0, NULL, NULL, on_request,
+				h, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+/* Starts a daemon on a copy of our socket; the former one ends. */
+static int replace_daemon(struct http *h, const struct keys *k)
+{
+	_cleanup_close_ int fd = fcntl(h->listen_fd, F_DUPFD_CLOEXEC, 3);
+	const union MHD_DaemonInfo *info = NULL;
+	struct MHD_Daemon *fresh;
+
+	if (fd < 0)
+		return -errno;
+	fresh = new_daemon(h, k, fd);
+	/* One that fails late has closed the socket, an early one has not. */
+	if (fresh || fcntl(fd, F_GETFD) < 0)
+		fd = -1;
+	if (!fresh)
+		return -EINVAL;
+	info = MHD_get_daemon_info(fresh, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info || loop_add_fd(h->loop, info->epoll_fd, EPOLLIN, on_epoll,
+				 h)) {
+		MHD_stop_daemon(fresh);
+		return -ENOMEM;
+	}
+	if (h->daemon) {
+		loop_remove_fd(h->loop, h->epoll_fd);
+		MHD_stop_daemon(h->daemon);
+	}
+	h->daemon = fresh;
+	h->epoll_fd = info->epoll_fd;
+	return 0;
+}
+
+static int use_keys(struct http *h, struct keys *k, char *err, size_t errlen)
+{
+	int r = replace_daemon(h, k);
+
+	if (r) {
+		snprintf(err, errlen, "%s: the HTTP server does not start%s",
+			 h->settings.listen, k->cert.data ?
+			 " (do certificate and key belong together?)" : "");
+		return r;
+	}
+	keys_free(&h->keys);
+	h->keys = *k;
+	*k = (struct keys){};
+	return 0;
+}
+
+int http_reload(struct http *h, char *err, size_t errlen)
+{
+	_cleanup_(keys_free) struct keys k = {};
+	int r = read_keys(&k, &h->settings, err, errlen);
+
+	if (r || same_keys(&k, &h->keys))
+		return r;
+	return use_keys(h, &k, err, errlen);
+}
+
+/* ---- start and end ---- */
+
+static int start(struct http *h, char *err, size_t errlen)
+{
+	const struct http_settings *t = &h->settings;
+	unsigned int tick = t->life_ms / 2 < TICK_MS ? t->life_ms / 2 : TICK_MS;
+	_cleanup_(keys_free) struct keys k = {};
+	int r = read_keys(&k, t, err, errlen);
 
 	if (r)
 		return r;
-	h->listen_fd = open_socket(t);
+	h->listen_fd = http_listen(t->listen, t->tls_cert || t->allow_remote);
 	if (h->listen_fd < 0) {
 		r = h->listen_fd;
 		if (r == -EPERM)
@@ -295,17 +318,13 @@ static int start(struct http *h, const struct http_settings *t, char *err,
 				 strerror(-r));
 		return r;
 	}
-	r = start_daemon(h, t->tls_cert != NULL);
-	if (!r) {
-		h->timer = loop_add_timer(h->loop, TICK_MS, TICK_MS, on_timer,
-					  h);
-		r = h->timer < 0 ? h->timer : 0;
-	}
+	r = use_keys(h, &k, err, errlen);
 	if (r)
-		snprintf(err, errlen, "%s: the HTTP server does not start%s",
-			 t->listen,
-			 t->tls_cert ? " (certificate and key?)" : "");
-	return r;
+		return r;
+	h->timer = loop_add_timer(h->loop, tick, tick, on_timer, h);
+	if (h->timer < 0)
+		snprintf(err, errlen, "%s: out of memory", t->listen);
+	return h->timer < 0 ? h->timer : 0;
 }
 
 int http_new(struct loop *loop, const struct http_settings *settings,
@@ -317,11 +336,14 @@ int http_new(struct loop *loop, const struct http_settings *settings,
 	if (!h)
 		return -ENOMEM;
 	h->loop = loop;
-	h->page = settings->page;
-	h->arg = settings->arg;
+	h->settings = *settings;
+	if (!h->settings.life_ms)
+		h->settings.life_ms = LIFE_MS;
+	h->pages.make = settings->page;
+	h->pages.arg = settings->arg;
+	h->conns.max = CONNECTIONS;
 	h->listen_fd = -1;
-	h->epoll_fd = -1;
-	r = start(h, settings, err, errlen);
+	r = start(h, err, errlen);
 	if (r) {
 		http_free(h);
 		return r;
@@ -336,18 +358,19 @@ void http_free(struct http *h)
 		return;
 	if (h->timer > 0)
 		loop_remove_timer(h->loop, h->timer);
-	if (h->epoll_fd >= 0)
+	if (h->daemon) {
 		loop_remove_fd(h->loop, h->epoll_fd);
-	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
-	else
-		closep(&h->listen_fd);
-	buf_free(&h->cert);
-	if (h->key.data)
-		explicit_bzero(h->key.data, h->key.len);
-	buf_free(&h->key);
-	buf_free(&h->client_ca);
+	}
+	closep(&h->listen_fd);
+	http_pages_free(&h->pages);
+	keys_free(&h->keys);
 	free(h);
+}
+
+size_t http_connections(const struct http *h)
+{
+	return h->conns.count;
 }
 
 unsigned int http_port(const struct http *h)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The metrics endpoint, asked by curl and by hand; the loop runs in a child. */
-#include <arpa/inet.h>
+/* The metrics endpoint and its clients of good will; TLS. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -9,21 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "svc/http.h"
+#include "support/http_child.h"
 
 #define BIG (4u << 20)
 
 static char folder[64];
-static pid_t server;
-static unsigned int port;
+static struct http_child child;
 
 static int page(const char *path, struct buf *out, void *arg)
 {
@@ -39,128 +35,52 @@ static int page(const char *path, struct buf *out, void *arg)
 	return strcmp(path, "/broken") == 0 ? -EIO : -ENOENT;
 }
 
-static int serve(const struct http_settings *settings, int ready)
-{
-	struct loop *loop = loop_new();
-	struct http *h = NULL;
-	unsigned int mine;
-	char err[200];
-
-	if (!loop || http_new(loop, settings, &h, err, sizeof(err)))
-		return 1;
-	mine = http_port(h);
-	if (write(ready, &mine, sizeof(mine)) != sizeof(mine))
-		return 2;
-	return loop_run(loop);
-}
-
 static void start(struct http_settings settings)
 {
-	int ready[2];
-
 	settings.page = page;
-	assert_int_equal(pipe(ready), 0);
-	server = fork();
-	if (server == 0)
-		_exit(serve(&settings, ready[1]));
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &port, sizeof(port)), sizeof(port));
-	close(ready[0]);
+	http_child_start(&child, &settings);
 }
 
 static int stop(void **state)
 {
-	if (server > 0) {
-		kill(server, SIGKILL);
-		waitpid(server, NULL, 0);
-		server = 0;
-	}
-	return 0;
-}
-
-/* What `curl ARGS` prints, at most len bytes. */
-static void curl(const char *args, char *ret, size_t len)
-{
-	char command[512];
-	size_t n;
-	FILE *f;
-
-	snprintf(command, sizeof(command), "curl -sS --max-time 10 --noproxy "
-		 "'*' %s 2>&1", args);
-	f = popen(command, "r");
-	assert_non_null(f);
-	n = fread(ret, 1, len - 1, f);
-	ret[n] = 0;
-	pclose(f);
+	return http_child_stop(&child);
 }
 
 static void plain_pages(void **state)
 {
-	char args[200], text[8192];
+	char text[8192];
 
 	start((struct http_settings){.listen = "127.0.0.1:0"});
-	snprintf(args, sizeof(args), "http://127.0.0.1:%u/metrics?x=1", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text),
+			"'http://127.0.0.1:%u/metrics?x=1'", child.port);
 	assert_string_equal(text, "moat_up 1\n");
-	snprintf(args, sizeof(args), "-i http://127.0.0.1:%u/metrics", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "-i http://127.0.0.1:%u/metrics",
+			child.port);
 	assert_non_null(strstr(text, "200 OK"));
 	assert_non_null(strstr(text, "text/plain; version=0.0.4"));
-	snprintf(args, sizeof(args), "-i http://127.0.0.1:%u/none", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "-i http://127.0.0.1:%u/none",
+			child.port);
 	assert_non_null(strstr(text, "404 Not Found"));
-	snprintf(args, sizeof(args), "-i http://127.0.0.1:%u/broken", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "-i http://127.0.0.1:%u/broken",
+			child.port);
 	assert_non_null(strstr(text, "500 "));
-	snprintf(args, sizeof(args), "-I http://127.0.0.1:%u/metrics", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "-I http://127.0.0.1:%u/metrics",
+			child.port);
 	assert_non_null(strstr(text, "200 OK"));
-	snprintf(args, sizeof(args),
-		 "-i -d some=data http://127.0.0.1:%u/metrics", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text),
+			"-i -d some=data http://127.0.0.1:%u/metrics",
+			child.port);
 	assert_non_null(strstr(text, "405 "));
 }
 
 static void big_page(void **state)
 {
-	char args[200], text[200];
+	char text[200];
 
 	start((struct http_settings){.listen = "[::1]:0"});
-	snprintf(args, sizeof(args), "'http://[::1]:%u/big' | wc -c", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "'http://[::1]:%u/big' | wc -c",
+			child.port);
 	assert_int_equal(atoi(text), BIG);
-}
-
-static int dial(void)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_port = htons((uint16_t)port)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)),
-			 0);
-	return fd;
-}
-
-/* Clients that never finish their request, and one that never reads, do not
- * stop another from being served. */
-static void slow_clients(void **state)
-{
-	char args[200], text[200];
-	int fds[10], i;
-
-	start((struct http_settings){.listen = "127.0.0.1:0"});
-	for (i = 0; i < 10; i++) {
-		fds[i] = dial();
-		assert_true(write(fds[i], "GET /big HTTP/1.1\r\nHost: x\r\n\r\n",
-				  i % 2 ? 10 : 30) > 0);
-	}
-	snprintf(args, sizeof(args), "http://127.0.0.1:%u/metrics", port);
-	curl(args, text, sizeof(text));
-	assert_string_equal(text, "moat_up 1\n");
-	for (i = 0; i < 10; i++)
-		close(fds[i]);
 }
 
 static void addresses(void **state)
@@ -194,71 +114,155 @@ static void addresses(void **state)
 
 static void remote_when_told(void **state)
 {
-	char args[200], text[200];
+	char text[200];
 
 	start((struct http_settings){.listen = "0.0.0.0:0",
 				     .allow_remote = true});
-	snprintf(args, sizeof(args), "http://127.0.0.1:%u/metrics", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "http://127.0.0.1:%u/metrics",
+			child.port);
 	assert_string_equal(text, "moat_up 1\n");
+}
+
+/* ---- TLS ---- */
+
+static int shell(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+static int shell(const char *fmt, ...)
+{
+	char command[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	return system(command);
 }
 
 static int make_keys(void **state)
 {
-	char command[1024];
-
 	snprintf(folder, sizeof(folder), "/tmp/moat-http-XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(command, sizeof(command), "cd %s && for n in ca server "
-		 "other; do openssl req -x509 -newkey ec -pkeyopt "
-		 "ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=$n "
-		 "-addext subjectAltName=IP:127.0.0.1 -keyout $n.key "
-		 "-out $n.pem; done >/dev/null 2>&1 && openssl req -newkey ec "
-		 "-pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "
-		 "/CN=client -keyout client.key -out client.csr >/dev/null "
-		 "2>&1 && openssl x509 -req -in client.csr -CA ca.pem -CAkey "
-		 "ca.key -CAcreateserial -days 2 -out client.pem >/dev/null "
-		 "2>&1", folder);
-	return system(command) ? -1 : 0;
+	return shell("cd %s && for n in ca first second other; do openssl "
+		     "req -x509 -newkey ec -pkeyopt "
+		     "ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "
+		     "/CN=$n -addext subjectAltName=IP:127.0.0.1 -keyout "
+		     "$n.key -out $n.pem; done >/dev/null 2>&1 && openssl req "
+		     "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+		     "-subj /CN=client -keyout client.key -out client.csr "
+		     ">/dev/null 2>&1 && openssl x509 -req -in client.csr -CA "
+		     "ca.pem -CAkey ca.key -CAcreateserial -days 2 -out "
+		     "client.pem >/dev/null 2>&1 && cp first.pem server.pem && "
+		     "cp first.key server.key", folder) ? -1 : 0;
 }
 
 static int drop_keys(void **state)
 {
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) ? -1 : stop(state);
+	return shell("rm -rf %s", folder) ? -1 : stop(state);
 }
 
-static void tls(void **state)
-{
-	char args[400], text[400], cert[100], key[100], ca[100];
+static char cert[100], key[100], ca[100];
 
+static void start_tls(bool with_ca)
+{
 	snprintf(cert, sizeof(cert), "%s/server.pem", folder);
 	snprintf(key, sizeof(key), "%s/server.key", folder);
 	snprintf(ca, sizeof(ca), "%s/ca.pem", folder);
 	start((struct http_settings){.listen = "0.0.0.0:0", .tls_cert = cert,
-				     .tls_key = key, .tls_client_ca = ca});
-	snprintf(args, sizeof(args), "--cacert %s --cert %s/client.pem --key "
-		 "%s/client.key https://127.0.0.1:%u/metrics", cert, folder,
-		 folder, port);
-	curl(args, text, sizeof(text));
+				     .tls_key = key,
+				     .tls_client_ca = with_ca ? ca : NULL});
+}
+
+static void tls_clients(void **state)
+{
+	char text[400];
+
+	start_tls(true);
+	http_child_curl(text, sizeof(text), "--cacert %s --cert %s/client.pem "
+			"--key %s/client.key https://127.0.0.1:%u/metrics",
+			cert, folder, folder, child.port);
 	assert_string_equal(text, "moat_up 1\n");
 	/* No certificate, and one of another CA. */
-	snprintf(args, sizeof(args), "--cacert %s https://127.0.0.1:%u/metrics",
-		 cert, port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "--cacert %s "
+			"https://127.0.0.1:%u/metrics", cert, child.port);
 	assert_non_null(strstr(text, "no client certificate"));
-	snprintf(args, sizeof(args), "--cacert %s --cert %s/other.pem --key "
-		 "%s/other.key https://127.0.0.1:%u/metrics", cert, folder,
-		 folder, port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "--cacert %s --cert %s/other.pem "
+			"--key %s/other.key https://127.0.0.1:%u/metrics",
+			cert, folder, folder, child.port);
 	assert_null(strstr(text, "moat_up"));
 	/* Plain HTTP gets nothing. */
-	snprintf(args, sizeof(args), "http://127.0.0.1:%u/metrics", port);
-	curl(args, text, sizeof(text));
+	http_child_curl(text, sizeof(text), "http://127.0.0.1:%u/metrics",
+			child.port);
 	assert_null(strstr(text, "moat_up"));
+}
+
+/* The version is asked for by name, with all that openssl can still do. */
+static bool speaks(const char *version)
+{
+	return shell("openssl s_client -connect 127.0.0.1:%u %s -cipher "
+		     "'ALL:@SECLEVEL=0' </dev/null 2>&1 | grep -q "
+		     "'^    Cipher    : [A-Z]\\|^New, TLSv1.3'", child.port,
+		     version) == 0;
+}
+
+static void tls_versions(void **state)
+{
+	start_tls(false);
+	assert_true(speaks("-tls1_3"));
+	assert_true(speaks("-tls1_2"));
+	assert_false(speaks("-tls1_1"));
+	assert_false(speaks("-tls1"));
+}
+
+static bool served_with(const char *name)
+{
+	char text[400];
+
+	http_child_curl(text, sizeof(text), "--cacert %s/%s.pem "
+			"https://127.0.0.1:%u/metrics", folder, name,
+			child.port);
+	return strcmp(text, "moat_up 1\n") == 0;
+}
+
+static bool soon_served_with(const char *name)
+{
+	int i;
+
+	for (i = 0; i < 50 && !served_with(name); i++)
+		usleep(50000);
+	return i < 50;
+}
+
+static void tls_reload(void **state)
+{
+	size_t fds;
+
+	start_tls(false);
+	assert_true(served_with("first"));
+	fds = http_child_fds(&child);
+	/* Halves that do not fit: the old pair stays. */
+	assert_int_equal(shell("cp %s/second.pem %s", folder, cert), 0);
+	kill(child.pid, SIGHUP);
+	usleep(200000);
+	assert_true(served_with("first"));
+	assert_int_equal(shell("cp %s/second.key %s", folder, key), 0);
+	kill(child.pid, SIGHUP);
+	assert_true(soon_served_with("second"));
+	assert_false(served_with("first"));
+	/* A key that everyone may read is none. */
+	assert_int_equal(shell("cd %s && cp other.pem server.pem && cp "
+			       "other.key server.key && chmod 644 server.key",
+			       folder), 0);
+	kill(child.pid, SIGHUP);
+	usleep(200000);
+	assert_true(served_with("second"));
+	/* The same again changes nothing, a hundred times. */
+	assert_int_equal(shell("cd %s && cp second.pem server.pem && cp "
+			       "second.key server.key && chmod 600 server.key "
+			       "&& for i in $(seq 100); do kill -HUP %d; done",
+			       folder, child.pid), 0);
+	assert_true(soon_served_with("second"));
+	assert_int_equal(http_child_fds(&child), fds);
 }
 
 static void tls_without_key(void **state)
@@ -275,15 +279,37 @@ static void tls_without_key(void **state)
 	loop_free(loop);
 }
 
+static void key_open_to_everyone(void **state)
+{
+	struct http_settings t = {.listen = "127.0.0.1:0", .tls_cert = cert,
+				  .tls_key = key};
+	struct loop *loop = loop_new();
+	struct http *h = NULL;
+	char err[200];
+
+	snprintf(cert, sizeof(cert), "%s/server.pem", folder);
+	snprintf(key, sizeof(key), "%s/server.key", folder);
+	chmod(key, 0644);
+	assert_int_equal(http_new(loop, &t, &h, err, sizeof(err)), -EACCES);
+	assert_non_null(strstr(err, "chmod 600"));
+	chmod(key, 0640);
+	assert_int_equal(http_new(loop, &t, &h, err, sizeof(err)), 0);
+	http_free(h);
+	loop_free(loop);
+}
+
 int main(void)
 {
+#define TLS(fn) cmocka_unit_test_setup_teardown(fn, make_keys, drop_keys)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(plain_pages, stop),
 		cmocka_unit_test_teardown(big_page, stop),
-		cmocka_unit_test_teardown(slow_clients, stop),
 		cmocka_unit_test_teardown(remote_when_told, stop),
 		cmocka_unit_test(addresses),
-		cmocka_unit_test_setup_teardown(tls, make_keys, drop_keys),
+		TLS(tls_clients),
+		TLS(tls_versions),
+		TLS(tls_reload),
+		TLS(key_open_to_everyone),
 		cmocka_unit_test(tls_without_key),
 	};
 
