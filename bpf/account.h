@@ -51,8 +51,7 @@ VERIFIED_ONCE __u32 verdict_of(__u32 reason)
 
 static __always_inline void count_iface(struct pkt *p, enum moat_reason reason)
 {
-	__u32 index = p->iface * 2 + p->dir;
-	struct moat_iface_counters *c = bpf_map_lookup_elem(&packets, &index);
+	struct moat_iface_counters *c = iface_counters(p->iface, p->dir);
 
 	if (!c)
 		return;

@@ -13,43 +13,57 @@
 #define E_EXIST 17
 #define E_2BIG 7
 
+static __always_inline void count_amount(struct moat_count *c, __u64 packets,
+					 __u64 bytes)
+{
+	c->packets += packets;
+	c->bytes += bytes;
+}
+
 static __always_inline void count_add(struct moat_count *c,
 				      const struct pkt *p)
 {
-	c->packets += p->packets;
-	c->bytes += p->bytes;
+	count_amount(c, p->packets, p->bytes);
 }
 
-static __noinline void count_rule(struct pkt *p, __u32 slot, __u32 would)
+static __always_inline struct moat_iface_counters *iface_counters(__u32 iface,
+								  __u32 dir)
 {
-	__u32 index = (slot / MOAT_RULES_PER_ELEMENT) & knobs.rule_mask;
-	struct moat_rule_counters *c;
-	struct moat_rule_count *r;
+	__u32 index = iface * 2 + dir;
 
-	c = bpf_map_lookup_elem(&rules, &index);
-	if (!c)
-		return;
-	r = &c->rule[slot % MOAT_RULES_PER_ELEMENT];
-	count_add(would ? &r->would_drop : &r->hit, p);
+	return bpf_map_lookup_elem(&packets, &index);
 }
 
-static __always_inline void count_connection(__u32 slot)
-{
-	__u32 index = (slot / MOAT_RULES_PER_ELEMENT) & knobs.rule_mask;
-	struct moat_rule_counters *c;
-
-	c = bpf_map_lookup_elem(&rules, &index);
-	if (c)
-		c->rule[slot % MOAT_RULES_PER_ELEMENT].connections++;
-}
-
-static __noinline void count_limited(__u32 slot)
+static __always_inline struct moat_rule_count *rule_counters(__u32 slot)
 {
 	__u32 index = (slot / MOAT_RULES_PER_ELEMENT) & knobs.rule_mask;
 	struct moat_rule_counters *c = bpf_map_lookup_elem(&rules, &index);
 
-	if (c)
-		c->rule[slot % MOAT_RULES_PER_ELEMENT].limited++;
+	return c ? &c->rule[slot % MOAT_RULES_PER_ELEMENT] : 0;
+}
+
+static __noinline void count_rule(struct pkt *p, __u32 slot, __u32 would)
+{
+	struct moat_rule_count *r = rule_counters(slot);
+
+	if (r)
+		count_add(would ? &r->would_drop : &r->hit, p);
+}
+
+static __always_inline void count_connection(__u32 slot)
+{
+	struct moat_rule_count *r = rule_counters(slot);
+
+	if (r)
+		r->connections++;
+}
+
+static __noinline void count_limited(__u32 slot)
+{
+	struct moat_rule_count *r = rule_counters(slot);
+
+	if (r)
+		r->limited++;
 }
 
 static __noinline void count_refusal(__u32 table, long error)

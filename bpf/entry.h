@@ -6,22 +6,29 @@
 #include "maps.h"
 #include "pkt.h"
 
-/* Entry of the device in the counters; the last one is the overflow. */
-static __always_inline void find_iface(struct pkt *p)
+/* Entry of a device in the counters; the last one is the overflow. */
+static __always_inline __u32 iface_find(__u32 ifindex, __u32 *ret_flags)
 {
 	struct moat_iface *i;
 	__u32 index;
 
-	p->iface = MOAT_IFACES - 1;
 	for (__u32 n = 0; n < MOAT_IFACE_PROBES; n++) {
-		index = (p->ifindex + n) % MOAT_IFACES;
+		index = (ifindex + n) % MOAT_IFACES;
 		i = bpf_map_lookup_elem(&ifaces, &index);
-		if (i && i->ifindex == p->ifindex) {
-			p->iface = index;
-			p->iface_flags = i->flags;
-			return;
+		if (i && i->ifindex == ifindex) {
+			*ret_flags = i->flags;
+			return index;
 		}
 	}
+	return MOAT_IFACES - 1;
+}
+
+/* Whether an unconfirmed push has run out. */
+static __always_inline bool past_deadline(__u64 word, __u64 now)
+{
+	return MOAT_CTL_DEADLINE(word) &&
+	       (now - knobs.epoch) / (knobs.hz ? knobs.hz : 1) >=
+		       MOAT_CTL_DEADLINE(word);
 }
 
 /*
@@ -41,10 +48,7 @@ static __always_inline void find_policy(struct pkt *p)
 	word = c ? *(volatile __u64 *)&c->word : 0;
 	p->slot = MOAT_CTL_SLOT(word);
 	p->generation = MOAT_CTL_GENERATION(word);
-	if (!MOAT_CTL_DEADLINE(word))
-		return;
-	if ((p->now - knobs.epoch) / (knobs.hz ? knobs.hz : 1) <
-	    MOAT_CTL_DEADLINE(word))
+	if (!past_deadline(word, p->now))
 		return;
 	p->slot = MOAT_CTL_PREVIOUS(word);
 	h = bpf_map_lookup_elem(&image, &p->slot);
@@ -70,7 +74,7 @@ static __always_inline struct pkt *pkt_begin(__u32 hook, __u32 dir,
 	p->verdict = MOAT_VERDICT_COUNT;
 	p->rule = MOAT_SLOT_NONE;
 	p->nacl_rule = MOAT_SLOT_NONE;
-	find_iface(p);
+	p->iface = iface_find(ifindex, &p->iface_flags);
 	find_policy(p);
 	return p;
 }

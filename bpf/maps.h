@@ -15,6 +15,7 @@
 #include "moat/host.h"
 #include "moat/image.h"
 #include "moat/knobs.h"
+#include "moat/lease.h"
 #include "pkt.h"
 
 /* Load-time constants; written by user space before loading. */
@@ -90,6 +91,27 @@ FLOW_TABLE(embryonic_in, BPF_MAP_TYPE_LRU_HASH, 1024);
 FLOW_TABLE(closing, BPF_MAP_TYPE_LRU_HASH, 1024);
 /* Denied openings: in audit flows marked would-drop, else a record. */
 FLOW_TABLE(denied, BPF_MAP_TYPE_LRU_HASH, 1024);
+
+/* In front of flows and udp. Writer: programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct moat_leases);
+	__uint(max_entries, 16);
+} leases SEC(".maps");
+
+#define MOAT_LEASE_LOCKS 256
+struct moat_lease_lock {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_lease_lock);
+	__uint(max_entries, MOAT_LEASE_LOCKS);
+} lease_locks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -8,6 +8,7 @@
 #include "entry.h"
 #include "maps.h"
 #include "pipeline.h"
+#include "quick.h"
 #include "xdp.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -64,8 +65,11 @@ static __always_inline int tc_run(struct pkt *p, struct __sk_buff *skb)
 SEC("tc")
 int moat_tc_ingress(struct __sk_buff *skb)
 {
-	struct pkt *p = tc_begin(skb, MOAT_INGRESS);
+	struct pkt *p;
 
+	if (quick_pass(skb, MOAT_INGRESS))
+		return TC_ACT_UNSPEC;
+	p = tc_begin(skb, MOAT_INGRESS);
 	if (!p)
 		return TC_ACT_SHOT;
 	if (skb->pkt_type == PACKET_OTHERHOST)
@@ -76,8 +80,11 @@ int moat_tc_ingress(struct __sk_buff *skb)
 SEC("tc")
 int moat_tc_egress(struct __sk_buff *skb)
 {
-	struct pkt *p = tc_begin(skb, MOAT_EGRESS);
+	struct pkt *p;
 
+	if (quick_pass(skb, MOAT_EGRESS))
+		return TC_ACT_UNSPEC;
+	p = tc_begin(skb, MOAT_EGRESS);
 	if (!p)
 		return TC_ACT_SHOT;
 	if (!skb->ingress_ifindex)

@@ -7,15 +7,16 @@
 #define MOAT_TCP_H
 
 #include "flow_table.h"
+#include "lease.h"
 #include "parse_l4.h"
 
 #define ACK_RANGE 65536 /* F9: a plausible acknowledgement of the SYN-ACK */
 
 /* Expiry is written only when it moves by a second: the line stays clean. */
-static __always_inline void flow_refresh(struct pkt *p, struct moat_flow *f,
+static __always_inline void flow_refresh(__u64 now, struct moat_flow *f,
 					 __u64 timeout)
 {
-	__u64 until = p->now + timeout, second = knobs.hz;
+	__u64 until = now + timeout, second = knobs.hz;
 
 	if (until - f->expires + second > 2 * second)
 		f->expires = until;
@@ -87,7 +88,7 @@ static __noinline enum moat_reason step_embryonic(struct pkt *p,
 						   MOAT_FLOW_ESTABLISHED;
 		flow_promote(p, f, tcp_timeout(f));
 	}
-	flow_refresh(p, f, knobs.timeout[MOAT_TIMEOUT_TCP_HALF_OPEN]);
+	flow_refresh(p->now, f, knobs.timeout[MOAT_TIMEOUT_TCP_HALF_OPEN]);
 	return MOAT_REASON_NONE;
 }
 
@@ -96,11 +97,11 @@ static __noinline void step_established(struct pkt *p, struct moat_flow *f)
 	__u8 flags = p->tcp_flags;
 
 	flow_see(p, f);
-	if (flags & TCP_RST) {
+	if (flags & TCP_RST)
 		flow_reset(p, f);
-		return;
-	}
-	if (flags & TCP_SYN)
+	if (flags & (TCP_FIN | TCP_RST))
+		lease_end(&p->key, f);
+	if (flags & (TCP_SYN | TCP_RST))
 		return;
 	if (f->fin[0] & f->fin[1]) {
 		flow_close(p, f);
@@ -112,7 +113,7 @@ static __noinline void step_established(struct pkt *p, struct moat_flow *f)
 	} else if (f->state == MOAT_FLOW_RESET) {
 		f->state = MOAT_FLOW_ESTABLISHED;
 	}
-	flow_refresh(p, f, tcp_timeout(f));
+	flow_refresh(p->now, f, tcp_timeout(f));
 }
 
 /* Flows let through by audit: alive as long as real ones would be, in a table
@@ -125,13 +126,13 @@ static __noinline void step_would_drop(struct pkt *p, struct moat_flow *f)
 	if (both && f->state == MOAT_FLOW_NEW)
 		f->state = MOAT_FLOW_ANSWERED;
 	if (p->key.proto != IPPROTO_TCP)
-		flow_refresh(p, f, flow_first_timeout(p));
+		flow_refresh(p->now, f, flow_first_timeout(p));
 	else if (p->tcp_flags & TCP_RST)
 		flow_reset(p, f);
 	else if (f->fin[0] & f->fin[1])
-		flow_refresh(p, f, knobs.timeout[MOAT_TIMEOUT_TCP_CLOSING]);
+		flow_refresh(p->now, f, knobs.timeout[MOAT_TIMEOUT_TCP_CLOSING]);
 	else if (both)
-		flow_refresh(p, f, tcp_timeout(f));
+		flow_refresh(p->now, f, tcp_timeout(f));
 }
 
 /* UDP, ICMP and the rest. UDP is a stream once its opener, answered, sends
@@ -151,7 +152,7 @@ static __noinline void step_plain(struct pkt *p, struct moat_flow *f)
 	}
 	if (f->marks & MOAT_MARK_STREAM)
 		timeout = knobs.timeout[MOAT_TIMEOUT_UDP_STREAM];
-	flow_refresh(p, f, timeout);
+	flow_refresh(p->now, f, timeout);
 	if (p->table != flow_home(p->key.proto))
 		flow_promote(p, f, timeout);
 }

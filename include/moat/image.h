@@ -160,7 +160,8 @@ MOAT_ASSERT_OFFSET(struct moat_image, profile_flags, 104);
 struct moat_control {
 	__u64 word;
 	__u64 heartbeat;	/* jiffies64, stored by the agent once a second */
+	__u64 lease_floor;	/* jiffies64: leases until then are void */
 };
-MOAT_ASSERT_SIZE(struct moat_control, 16);
+MOAT_ASSERT_SIZE(struct moat_control, 24);
 
 #endif

@@ -7,6 +7,7 @@
 #define MOAT_KNOBS_H
 
 #include "moat/base.h"
+#include "moat/lease.h"
 
 /* Timeouts, by name of the agent's configuration. */
 #define MOAT_TIMEOUTS(X) \
@@ -52,6 +53,10 @@ struct moat_knobs {
 				   words, u64, u16, words; powers of two */
 	__u32 rule_mask;	/* elements - 1 of the rule counter array */
 	__u32 bucket_mask;
+	__u64 lease_key[MOAT_LEASE_KEYS];
+	__u64 lease_time;	/* jiffies */
+	__u32 lease_mask;	/* buckets of leases - 1 */
+	__u32 lease_after;	/* packets of a flow before its first lease */
 	__u8 essential[8];	/* by enum moat_essential: 1 on */
 	__u8 midstream_drop;
 	__u8 unassigned_allow;
@@ -61,7 +66,7 @@ struct moat_knobs {
 	__u8 fault;		/* tests: flow inserts fail with -fault */
 	__u8 pad[2];
 };
-MOAT_ASSERT_SIZE(struct moat_knobs, 8 + 64 + 8 + 16 + 8 + 8 + 8);
+MOAT_ASSERT_SIZE(struct moat_knobs, 8 + 64 + 8 + 16 + 8 + 56 + 8 + 8);
 
 /*
  * What a program decided, for explain and tests: per-run record in a

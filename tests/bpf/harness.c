@@ -284,6 +284,8 @@ bool harness_flow(struct harness *h, enum moat_table table,
 
 	if (bpf_map_lookup_elem(table_fd(h, table), key, &f))
 		return false;
+	if (table == MOAT_TABLE_FLOWS || table == MOAT_TABLE_UDP)
+		leases_add(&h->dp->leases, key, &f);
 	if (ret)
 		*ret = f;
 	return true;
@@ -295,6 +297,7 @@ void harness_put_flow(struct harness *h, enum moat_table table,
 {
 	assert_int_equal(bpf_map_update_elem(table_fd(h, table), key, flow,
 					     BPF_ANY), 0);
+	leases_void(h->dp);
 }
 
 void harness_age(struct harness *h, enum moat_table table,

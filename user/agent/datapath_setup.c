@@ -41,6 +41,7 @@ void agent_settings(const struct config *c, struct datapath_settings *ret)
 		.unassigned_allow = c->unassigned_allow,
 		.forwarding_judge = c->forwarding_judge,
 		.rule_slots = rule_slots(),
+		.lease_after = MOAT_LEASE_AFTER,
 	};
 	__u32 *n = s.table_entries;
 

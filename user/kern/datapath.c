@@ -122,6 +122,8 @@ static int open_state(struct datapath *dp, const char **ret_why)
 	int err = store_open(&dp->store, dp->load);
 
 	if (!err)
+		err = leases_open(&dp->leases, dp->load);
+	if (!err)
 		err = read_ifaces(dp);
 	if (!err)
 		err = pin_everything(dp);
@@ -174,6 +176,7 @@ void datapath_close(struct datapath *dp)
 	if (!dp)
 		return;
 	links_close(dp);
+	leases_close(&dp->leases);
 	store_close(&dp->store);
 	load_free(dp->load);
 	clocks_close(&dp->clocks);

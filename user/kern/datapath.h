@@ -31,6 +31,7 @@ struct datapath_settings {
 	__u64 memory_limit;	/* bytes over all maps; stops the making of
 				   maps, not the reuse of those that live */
 	__u32 timeout_seconds[MOAT_TIMEOUT_COUNT];
+	__u32 lease_after;	/* packets of a flow before its first lease */
 	bool essential[MOAT_ESSENTIAL_COUNT];
 	bool midstream_drop, unassigned_allow, forwarding_judge;
 	bool trace;	/* every decision to the trace map: tests, explain */

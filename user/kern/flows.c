@@ -128,11 +128,17 @@ static int fetch(struct datapath *dp, struct flow_slice *s, size_t *ret_n)
 	return rc ? rc : next_slice(dp, s->cursor, ret_n);
 }
 
-static struct flow_record record(const struct flow_slice *s, size_t i)
+/* With what its lease has counted and not yet handed over. */
+static struct flow_record record(const struct datapath *dp,
+				 const struct flow_slice *s, size_t i)
 {
-	return (struct flow_record){ .table = s->table,
-				     .key = s->cursor->keys[i],
-				     .flow = s->cursor->values[i] };
+	struct flow_record r = { .table = s->table,
+				 .key = s->cursor->keys[i],
+				 .flow = s->cursor->values[i] };
+
+	if (s->table == MOAT_TABLE_FLOWS || s->table == MOAT_TABLE_UDP)
+		leases_add(&dp->leases, &r.key, &r.flow);
+	return r;
 }
 
 static int finish(struct flow_slice *s, int rc)
@@ -150,7 +156,7 @@ int flows_walk(struct datapath *dp, struct flow_slice *s)
 	int rc = fetch(dp, s, &n);
 
 	for (size_t i = 0; i < n && rc >= 0; i++) {
-		struct flow_record r = record(s, i);
+		struct flow_record r = record(dp, s, i);
 
 		if (!s->fn(&r, s->arg))
 			rc = 0, n = 0;
@@ -188,7 +194,7 @@ int flows_expire(struct datapath *dp, struct flow_slice *s)
 		s->max = EXPIRE_MAX;
 	rc = fetch(dp, s, &n);
 	for (size_t i = 0; i < n && rc >= 0; i++) {
-		struct flow_record r = record(s, i);
+		struct flow_record r = record(dp, s, i);
 		int one;
 
 		if (r.flow.expires > dead) {
@@ -224,6 +230,7 @@ int flows_kill(struct datapath *dp, const struct flow_record *r)
 			return -errno;
 		dp->flow_retries++;
 	}
+	leases_void(dp);
 	return 0;
 }
 
@@ -243,5 +250,6 @@ int flows_clear(struct datapath *dp)
 			if (bpf_map_delete_elem(fd, &key) && errno != ENOENT)
 				return -errno;
 	}
+	leases_clear(&dp->leases);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/sha256.h"
 #include "kern/private.h"
 #include "moat/knobs.h"
 #include "moat.skel.h"
@@ -94,7 +95,8 @@ bool map_is_private(const char *name)
 {
 	static const char *const shared[] = { "own", "ifaces", "failsafe",
 					      "buckets", "packets", "totals",
-					      "ethertypes" };
+					      "ethertypes", "leases",
+					      "lease_locks" };
 
 	if (map_in_set(name))
 		return false;
@@ -131,6 +133,14 @@ __u32 rule_elements(__u32 slots)
 	return power_of_two(n < 32 ? 32 : n);
 }
 
+/* A line for every flow that the table of TCP flows holds. */
+static __u32 lease_buckets(const struct datapath_settings *s)
+{
+	__u32 n = s->table_entries[MOAT_TABLE_FLOWS] / MOAT_LEASE_WAYS;
+
+	return power_of_two(n < 16 ? 16 : n);
+}
+
 /* Sizes as wanted; maps to be shared get theirs when their fd is reused. */
 static int set_sizes(struct moat_bpf *skel, const struct load_spec *spec)
 {
@@ -152,7 +162,8 @@ static int set_sizes(struct moat_bpf *skel, const struct load_spec *spec)
 			return -EINVAL;
 	}
 	if (bpf_map__set_max_entries(skel->maps.rules,
-				     rule_elements(spec->rule_slots)))
+				     rule_elements(spec->rule_slots)) ||
+	    bpf_map__set_max_entries(skel->maps.leases, lease_buckets(s)))
 		return -EINVAL;
 	return 0;
 }
@@ -187,22 +198,43 @@ static int share_maps(struct moat_bpf *skel, const struct load_spec *spec)
 }
 
 /*
- * Steady over restarts, so that programs of two loads agree on the buckets,
- * and unknown to anyone off this host.
+ * Steady over restarts, so that programs of two loads agree on buckets and
+ * leases, and unknown to anyone off this host.
  */
-static __u32 bucket_seed(void)
+static __u64 secret(const char *purpose)
 {
 	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id",
 				      O_RDONLY | O_CLOEXEC);
-	__u32 h = 2166136261u;
-	char text[64];
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+	char text[128], hash[SHA256_TEXT];
+	int n = snprintf(text, 64, "%s ", purpose);
+	ssize_t got = fd < 0 ? 0 : read(fd, text + n, 64);
 
-	if (n <= 0)
-		n = getrandom(text, sizeof(text), 0);
-	for (ssize_t i = 0; i < n; i++)
-		h = (h ^ (__u8)text[i]) * 16777619u;
-	return h;
+	if (got <= 0)
+		got = getrandom(text + n, 64, 0);
+	sha256_text(text, n + (got > 0 ? got : 0), hash);
+	hash[16] = 0;
+	return strtoull(hash, NULL, 16);
+}
+
+void load_lease_keys(__u64 ret[MOAT_LEASE_KEYS])
+{
+	for (unsigned i = 0; i < MOAT_LEASE_KEYS; i++) {
+		char purpose[16];
+
+		snprintf(purpose, sizeof(purpose), "lease %u", i);
+		ret[i] = secret(purpose) | 1;
+	}
+}
+
+/* A quarter of the shortest timeout at most: no lease outlives its record. */
+static __u64 lease_time(const struct moat_knobs *k)
+{
+	__u64 t = (__u64)MOAT_LEASE_SECONDS * k->hz;
+	__u64 tcp = k->timeout[MOAT_TIMEOUT_TCP_ESTABLISHED] / 4;
+	__u64 udp = k->timeout[MOAT_TIMEOUT_UDP_STREAM] / 4;
+
+	t = tcp < t ? tcp : t;
+	return udp < t ? udp : t;
 }
 
 static void set_knobs(struct moat_bpf *skel, const struct load_spec *spec)
@@ -215,7 +247,7 @@ static void set_knobs(struct moat_bpf *skel, const struct load_spec *spec)
 	 * less, so that the epoch's second is never 0, which means none. */
 	k->epoch = (__u32)(-300 * (int)spec->hz) - (__u64)spec->hz;
 	k->hz = spec->hz;
-	k->seed = bucket_seed();
+	k->seed = secret("bucket");
 	for (unsigned i = 0; i < MOAT_TIMEOUT_COUNT; i++)
 		k->timeout[i] = (__u64)s->timeout_seconds[i] * spec->hz;
 	for (unsigned i = 0; i < MOAT_PART_COUNT; i++) {
@@ -224,6 +256,10 @@ static void set_knobs(struct moat_bpf *skel, const struct load_spec *spec)
 	}
 	k->rule_mask = bpf_map__max_entries(skel->maps.rules) - 1;
 	k->bucket_mask = bpf_map__max_entries(skel->maps.buckets) - 1;
+	load_lease_keys(k->lease_key);
+	k->lease_time = lease_time(k);
+	k->lease_mask = bpf_map__max_entries(skel->maps.leases) - 1;
+	k->lease_after = s->lease_after;
 	for (unsigned i = 0; i < MOAT_ESSENTIAL_COUNT; i++)
 		k->essential[i] = s->essential[i];
 	k->midstream_drop = s->midstream_drop;

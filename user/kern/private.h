@@ -12,6 +12,7 @@
 #include "kern/attach.h"
 #include "kern/datapath.h"
 #include "moat/counters.h"
+#include "moat/lease.h"
 
 /* Missing in the UAPI headers of Debian 12 (6.1). */
 #define KERN_TCX_INGRESS 46	/* BPF_TCX_INGRESS */
@@ -179,6 +180,26 @@ void store_close(struct store *st);
 /* Copies every slot and the word into a larger, still unused set. */
 void store_copy(const struct store *from, struct store *to);
 
+/* ---- leases.c ---- */
+
+struct leases {
+	struct moat_leases *map;	/* mapped */
+	__u32 buckets;			/* a power of two */
+	__u64 key[MOAT_LEASE_KEYS];
+};
+int leases_open(struct leases *l, const struct load *load);
+void leases_close(struct leases *l);
+/* Adds to a record of flows or udp what its lease has counted since. */
+void leases_add(const struct leases *l, const struct moat_flow_key *key,
+		struct moat_flow *f);
+/* Ends every lease: after a record or an own address was changed. Flows that
+ * pass get new ones with their next packets. */
+void leases_void(struct datapath *dp);
+/* Forgets all. Only where no program runs. */
+void leases_clear(struct leases *l);
+/* Secret factors of the hash, steady until the next boot (load.c). */
+void load_lease_keys(__u64 ret[MOAT_LEASE_KEYS]);
+
 /* ---- stats.c ---- */
 
 /* Sums of one load's rule slots, without dp->carry. */
@@ -196,6 +217,7 @@ struct datapath {
 	struct load *load;
 	struct clocks clocks;
 	struct store store;
+	struct leases leases;
 	struct links links;
 	struct moat_iface ifaces[MOAT_IFACES];
 	/* What the programs counted in a former set after it was copied. */

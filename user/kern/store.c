@@ -131,6 +131,7 @@ void store_copy(const struct store *from, struct store *to)
 		to->headers[slot] = *h;
 	}
 	to->control->heartbeat = from->control->heartbeat;
+	to->control->lease_floor = from->control->lease_floor;
 	set_word(to, word_of(from));
 }
 
