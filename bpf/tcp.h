@@ -7,7 +7,7 @@
 #define MOAT_TCP_H
 
 #include "flow_table.h"
-#include "lease.h"
+#include "leases.h"
 #include "parse_l4.h"
 
 #define ACK_RANGE 65536 /* F9: a plausible acknowledgement of the SYN-ACK */

@@ -35,6 +35,7 @@ struct datapath_settings {
 	bool essential[MOAT_ESSENTIAL_COUNT];
 	bool midstream_drop, unassigned_allow, forwarding_judge;
 	bool trace;	/* every decision to the trace map: tests, explain */
+	bool long_way;	/* tests: every packet through the whole pipeline */
 	bool clsact;	/* tests: attach as on kernels before 6.6 */
 	int fault;	/* tests: flow inserts fail with -fault */
 };

@@ -267,6 +267,7 @@ static void set_knobs(struct moat_bpf *skel, const struct load_spec *spec)
 	k->forwarding_judge = s->forwarding_judge;
 	k->xdp_load_bytes = datapath_facts()->xdp_load_bytes;
 	k->trace = s->trace;
+	k->long_way = s->long_way;
 	k->fault = s->fault < 0 ? -s->fault : s->fault;
 }
 

@@ -5,8 +5,8 @@
  * changes what a record says ends its lease; whoever changes it from outside
  * raises the floor. A push needs neither: the generation is in the word.
  */
-#ifndef MOAT_BPF_LEASE_H
-#define MOAT_BPF_LEASE_H
+#ifndef MOAT_LEASES_H
+#define MOAT_LEASES_H
 
 #include "maps.h"
 #include "pkt.h"
