@@ -11,11 +11,6 @@
 #include "pkt.h"
 
 #define PART(slot, map) ((const void *)bpf_map_lookup_elem(&map, slot))
-/* Bisections of short and of any block; steps above k change nothing. */
-#define STEPS_SHORT 5
-#define STEPS_ADDR4 16
-#define STEPS_LONG 20
-
 /* The header of the slot in force, or NULL if it does not fit the generation
  * (F8). */
 static __noinline const struct moat_image *image_of(const struct pkt *p)
@@ -30,45 +25,36 @@ static __noinline const struct moat_image *image_of(const struct pkt *p)
 }
 
 /*
- * Position of the last entry <= v among 2^k starts at words[first]; a start
- * is the word >> shift. j - k is negative, its top bit set, in the steps that
- * count; in the others the probe stays where it is.
+ * Searches in blocks: at first, pos is the block's first entry; after the
+ * steps k - 1 to 0 it is the last one <= v. A step is taken where the entry
+ * that it leads to is not above v; a < b is the borrow of a - b. The steps are
+ * a ladder that a search enters at its own k: measured, steps that do nothing
+ * cost as much as others.
  */
-#define BISECT(words, mask, first, k, v, shift, steps) ({ \
-	__u64 pos_ = (first), step_, less_; \
-	_Pragma("unroll") \
-	for (int j_ = (steps) - 1; j_ >= 0; j_--) { \
-		step_ = ((__u64)j_ - (k)) >> 63; \
-		barrier_var(step_); \
-		step_ <<= j_; \
-		less_ = (__u64)((words)[(pos_ + step_) & (mask)] >> (shift)); \
-		less_ = (less_ - (v) - 1) >> 63; \
-		barrier_var(less_); \
-		pos_ += step_ * less_; \
-	} \
-	pos_; })
+#define STEP(j, entry, above) \
+	case (j) + 1: \
+		entry_ = (entry)[(pos + (1ull << (j))) & mask]; \
+		above_ = above; \
+		barrier_var(above_); \
+		above_ >>= 63; \
+		barrier_var(above_); \
+		pos += (above_ ^ 1) << (j); \
+		__attribute__((fallthrough));
 
-/* The same for full 64-bit keys: a < b by the borrow of the subtraction. */
-#define BISECT64(keys, mask, first, k, v, steps) ({ \
-	__u64 pos_ = (first), step_, key_, less_; \
-	_Pragma("unroll") \
-	for (int j_ = (steps) - 1; j_ >= 0; j_--) { \
-		step_ = ((__u64)j_ - (k)) >> 63; \
-		barrier_var(step_); \
-		step_ <<= j_; \
-		key_ = (keys)[(pos_ + step_) & (mask)]; \
-		less_ = ((~(v) & key_) | (~((v) ^ key_) & ((v) - key_))) >> 63; \
-		less_ ^= 1; \
-		barrier_var(less_); \
-		pos_ += step_ * less_; \
-	} \
-	pos_; })
+#define STEPS_4(j, entry, above) \
+	STEP((j) + 3, entry, above) STEP((j) + 2, entry, above) \
+	STEP((j) + 1, entry, above) STEP(j, entry, above)
+#define STEPS_16(entry, above) \
+	STEPS_4(12, entry, above) STEPS_4(8, entry, above) \
+	STEPS_4(4, entry, above) STEPS_4(0, entry, above)
+#define STEPS_20(entry, above) \
+	STEPS_4(16, entry, above) STEPS_16(entry, above)
 
 VERIFIED_ONCE __u32 search_addr4(__u32 slot, __u32 addr)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ADDR4];
 	const __u32 *words = PART(&slot, addr4);
-	__u64 first, k, pos, v = addr & 0xffff;
+	__u64 pos, entry_, above_, v = addr & 0xffff;
 	__u32 word;
 
 	if (!words)
@@ -76,30 +62,65 @@ VERIFIED_ONCE __u32 search_addr4(__u32 slot, __u32 addr)
 	word = words[(__u64)(addr >> 16) & mask];
 	if (word & MOAT_LEAF)
 		return word & 0xffff;
-	first = MOAT_BLOCK_OFFSET(word);
-	k = MOAT_BLOCK_LOG2(word);
-	if (k <= STEPS_SHORT)
-		pos = BISECT(words, mask, first, k, v, 16, STEPS_SHORT);
-	else
-		pos = BISECT(words, mask, first, k, v, 16, STEPS_ADDR4);
+	pos = MOAT_BLOCK_OFFSET(word);
+	switch (MOAT_BLOCK_LOG2(word)) {
+	STEPS_16(words, v - (entry_ >> 16))
+	default:
+		break;
+	}
 	return words[pos & mask] & 0xffff;
 }
 
-/* One level of ADDR6: the value beside the last key <= v. */
-VERIFIED_ONCE __u32 search_addr6(__u32 slot, __u32 block, __u64 v)
+/* The reference that stands in a table of ADDR6 for v; one that names no
+ * table stays. */
+static __always_inline __u32 spread_next(const __u64 *part, __u32 ref,
+					 __u64 start, __u64 v)
+{
+	const __u64 mask = knobs.part_mask[MOAT_PART_ADDR6];
+	__u64 table = start + MOAT_BLOCK_OFFSET(ref), base, info, place, last;
+
+	if ((ref & (MOAT_SPREAD | MOAT_LOWER | MOAT_LEAF)) != MOAT_SPREAD)
+		return ref;
+	base = part[table & mask];
+	info = part[(table + 1) & mask];
+	last = info >> 32;
+	place = v - base;
+	if (v < base)
+		place = 0;
+	place >>= info & 63;
+	if (place > last)
+		place = last;
+	return ((const __u32 *)part)[((table + 2) * 2 + place) &
+				     (mask * 2 + 1)];
+}
+
+/*
+ * The final reference of one half of an address. starts: where tables and
+ * values start, in units of 8 bytes, tables in the upper half.
+ */
+VERIFIED_ONCE __u32 search_addr6(__u32 slot, __u32 ref, __u64 v, __u64 starts)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ADDR6];
 	const __u64 *keys = PART(&slot, addr6);
-	__u64 first = MOAT_BLOCK_OFFSET(block), k = MOAT_BLOCK_LOG2(block);
-	__u64 pos;
+	__u64 pos, entry_, above_;
 
 	if (!keys)
 		return MOAT_LEAF;
-	if (k <= STEPS_SHORT)
-		pos = BISECT64(keys, mask, first, k, v, STEPS_SHORT);
-	else
-		pos = BISECT64(keys, mask, first, k, v, STEPS_LONG);
-	return keys[(pos + (1ull << k)) & mask];
+	ref = spread_next(keys, ref, starts >> 32, v);
+	ref = spread_next(keys, ref, starts >> 32, v);
+	ref = spread_next(keys, ref, starts >> 32, v);
+	ref = spread_next(keys, ref, starts >> 32, v);
+	_Static_assert(MOAT_SPREAD_DEPTH == 4, "steps above");
+	if (ref & (MOAT_LOWER | MOAT_LEAF))
+		return ref;
+	pos = MOAT_BLOCK_OFFSET(ref);
+	switch (MOAT_BLOCK_LOG2(ref)) {
+	STEPS_20(keys, (~v & entry_) | (~(v ^ entry_) & (v - entry_)))
+	default:
+		break;
+	}
+	pos += (__u64)(__u32)starts * 2;
+	return ((const __u32 *)keys)[pos & (mask * 2 + 1)];
 }
 
 /* The cell of a service in a row's block. */
@@ -107,29 +128,34 @@ VERIFIED_ONCE __u32 search_row(__u32 slot, __u32 block, __u32 service)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ROWS];
 	const __u32 *words = PART(&slot, rows);
-	__u64 first = MOAT_BLOCK_OFFSET(block), k = MOAT_BLOCK_LOG2(block);
-	__u64 pos, v = service;
+	__u64 pos = MOAT_BLOCK_OFFSET(block), k = MOAT_BLOCK_LOG2(block);
+	__u64 entry_, above_, v = service;
 
 	if (!words)
 		return MOAT_CELL(MOAT_CELL_NONE, 0, MOAT_CELL_NONE, 0);
-	if (k <= STEPS_SHORT)
-		pos = BISECT(words, mask, first, k, v, 0, STEPS_SHORT);
-	else
-		pos = BISECT(words, mask, first, k, v, 0, STEPS_LONG);
+	switch (k) {
+	STEPS_20(words, v - entry_)
+	default:
+		break;
+	}
 	return words[(pos + (1ull << k)) & mask];
 }
 
 static __always_inline __u32 class_of6(struct pkt *p, const struct moat_addr *a)
 {
 	const struct moat_image *h = image_of(p);
-	__u32 value;
+	__u64 starts;
+	__u32 ref;
 
 	if (!h)
 		return 0;
-	value = search_addr6(p->slot, h->addr6_upper, bpf_be64_to_cpu(a->d[0]));
-	if (!(value & MOAT_LEAF))
-		value = search_addr6(p->slot, value, bpf_be64_to_cpu(a->d[1]));
-	return value & 0xffff;
+	starts = (__u64)h->addr6_tables << 32 | h->addr6_values;
+	ref = search_addr6(p->slot, h->addr6_upper, bpf_be64_to_cpu(a->d[0]),
+			   starts);
+	if (ref & MOAT_LOWER)
+		ref = search_addr6(p->slot, ref & ~MOAT_LOWER,
+				   bpf_be64_to_cpu(a->d[1]), starts);
+	return ref & 0xffff;
 }
 
 static __noinline __u32 class_of(struct pkt *p, const struct moat_addr *a)

@@ -2,8 +2,9 @@
 /*
  * The compiled policy as the datapath reads it: four flat arrays and a header
  * per slot. Written by user space into an idle slot, sealed, then switched to
- * by one store of the control word. Everything is a sorted table of
- * boundaries searched by a branch-free bisection, which every verifier takes.
+ * by one store of the control word. All that is searched is a sorted table of
+ * boundaries, short or made short by a table in front of it; the bisection is
+ * branch-free, which every verifier takes.
  */
 #ifndef MOAT_IMAGE_H
 #define MOAT_IMAGE_H
@@ -42,13 +43,25 @@ enum moat_part {
 #define MOAT_BLOCK_OFFSET(word) ((word) & 0xffffffu)
 #define MOAT_BLOCK_LOG2(word) ((word) >> 24 & 0x1f)
 #define MOAT_ADDR4_ROOT 65536
+#define MOAT_LOWER 0x40000000u
+#define MOAT_SPREAD 0x20000000u
+#define MOAT_SPREAD_DEPTH 4
 
 /*
- * ADDR6, u64 entries. header.addr6_upper is a MOAT_BLOCK of 2^k keys, the
- * upper 64 bits of addresses (host order), followed by 2^k values:
- * MOAT_LEAF | class, or a MOAT_BLOCK of the same shape for the lower 64
- * bits (keys then leaf values). A value that is a block spans exactly one
- * upper half. Offsets count u64 entries.
+ * ADDR6. A reference, u32, is one of:
+ *   MOAT_LEAF | class
+ *   MOAT_BLOCK(first, k): 2^k sorted u64 keys from key number first on; the
+ *     last one <= v names by its number the u32 value, a reference again:
+ *     a leaf, or MOAT_LOWER and more, both final
+ *   MOAT_SPREAD | offset: a table of references spread over the keys it was
+ *     made of: u64 base, u64 shift | last << 32, then last + 1 references
+ *     (u32). Reference (v - base) >> shift, bounded by 0 and last, is next
+ *   MOAT_LOWER | one of these three: the same for the lower half
+ * header.addr6_upper is that of the upper 64 bits of an address (host order).
+ * Keys start at the part's first byte, values at header.addr6_values, tables
+ * at header.addr6_tables: these and a table's offset count units of 8 bytes.
+ * At most MOAT_SPREAD_DEPTH tables follow each other in one half. A run of
+ * keys starts from 0, and repeats the last one for blocks that reach beyond.
  *
  * CLASSES, u16 entries.
  *   [header.profile_of + class]  profile of an address of this class, or
@@ -125,7 +138,7 @@ struct moat_image {
 	__u32 flags;		/* MOAT_IMAGE_* */
 	__u64 checksum;		/* user space: over header and used parts */
 	__u32 used[4];		/* bytes in use, by enum moat_part */
-	__u32 addr6_upper;	/* MOAT_BLOCK */
+	__u32 addr6_upper;	/* a reference */
 	__u32 classes;
 	__u32 profiles;
 	__u32 rows;
@@ -136,7 +149,9 @@ struct moat_image {
 	__u32 limits;
 	__u32 slots;
 	__u32 nslots;
-	__u32 reserved[5];
+	__u32 addr6_values;
+	__u32 addr6_tables;
+	__u32 reserved[3];
 	__u8 profile_flags[MOAT_MAX_PROFILES];
 };
 MOAT_ASSERT_SIZE(struct moat_image, 168);

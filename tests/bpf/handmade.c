@@ -16,6 +16,8 @@ struct image *handmade_image(__u32 rows_bytes)
 		.abi = MOAT_ABI_VERSION,
 		.used = { MOAT_ADDR4_ROOT * 4, 16, 4, rows_bytes },
 		.addr6_upper = MOAT_BLOCK(0, 0),
+		.addr6_values = 1,
+		.addr6_tables = 2,
 		.classes = 1,
 		.rowmap = 1,
 	};

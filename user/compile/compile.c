@@ -269,7 +269,7 @@ static int lay_out(struct compiler *c, struct image *image)
 	r = take_part(c, image, MOAT_PART_ADDR4, r, &part);
 	if (r)
 		return r;
-	r = layout_addr6(c->space, &image->header.addr6_upper, &part);
+	r = layout_addr6(c->space, &image->header, &part);
 	r = take_part(c, image, MOAT_PART_ADDR6, r, &part);
 	if (r)
 		return r;

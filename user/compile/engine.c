@@ -21,14 +21,30 @@ static __u32 search32(const __u32 *entry, unsigned log2, __u32 value)
 	return at;
 }
 
-static __u64 search64(const __u64 *key, unsigned log2, __u64 value)
+/* The final reference of one half of an IPv6 address. */
+static __u32 search6(const struct image_view *v, __u32 ref, __u64 value)
 {
-	__u64 at = 0;
+	const __u64 *keys = v->part[MOAT_PART_ADDR6];
+	const __u32 *values = (const __u32 *)(keys + v->header->addr6_values);
+	__u32 at;
 
-	for (__u64 step = (1ull << log2) / 2; step; step /= 2)
-		if (key[at + step] <= value)
+	while (!(ref & (MOAT_LEAF | MOAT_LOWER)) && ref & MOAT_SPREAD) {
+		const __u64 *table = keys + v->header->addr6_tables +
+				     MOAT_BLOCK_OFFSET(ref);
+		__u64 place = value > table[0] ?
+				(value - table[0]) >> (table[1] & 63) : 0;
+
+		if (place > table[1] >> 32)
+			place = table[1] >> 32;
+		ref = ((const __u32 *)(table + 2))[place];
+	}
+	if (ref & (MOAT_LEAF | MOAT_LOWER))
+		return ref;
+	at = MOAT_BLOCK_OFFSET(ref);
+	for (__u32 step = (1u << MOAT_BLOCK_LOG2(ref)) / 2; step; step /= 2)
+		if (keys[at + step] <= value)
 			at += step;
-	return key[at + (1ull << log2)];
+	return values[at];
 }
 
 static unsigned class4(const struct image_view *v, __u32 address)
@@ -45,20 +61,17 @@ static unsigned class4(const struct image_view *v, __u32 address)
 
 static unsigned class6(const struct image_view *v, const struct moat_addr *a)
 {
-	const __u64 *entries = v->part[MOAT_PART_ADDR6];
-	__u32 upper = v->header->addr6_upper;
-	__u64 hi = 0, lo = 0, value;
+	__u64 hi = 0, lo = 0;
+	__u32 ref;
 
 	for (int i = 0; i < 8; i++) {
 		hi = hi << 8 | a->b[i];
 		lo = lo << 8 | a->b[i + 8];
 	}
-	value = search64(entries + MOAT_BLOCK_OFFSET(upper),
-			 MOAT_BLOCK_LOG2(upper), hi);
-	if (!(value & MOAT_LEAF))
-		value = search64(entries + MOAT_BLOCK_OFFSET(value),
-				 MOAT_BLOCK_LOG2(value), lo);
-	return value & 0xffff;
+	ref = search6(v, v->header->addr6_upper, hi);
+	if (ref & MOAT_LOWER)
+		ref = search6(v, ref & ~MOAT_LOWER, lo);
+	return ref & 0xffff;
 }
 
 static unsigned class_of(const struct image_view *v, const struct moat_addr *a,

@@ -15,7 +15,8 @@ struct part {
 /* Each makes one part. 0, -ENOMEM, or -EFBIG with ret->bytes set to what the
  * part would need (data NULL). */
 int layout_addr4(const struct space *s, struct part *ret);
-int layout_addr6(const struct space *s, __u32 *ret_upper, struct part *ret);
+int layout_addr6(const struct space *s, struct moat_image *header,
+		 struct part *ret);
 
 /* What the last two parts are made of. */
 struct layout {

@@ -13,7 +13,10 @@ struct check {
 	const __u32 *addr4, *rows;
 	const __u64 *addr6;
 	const __u16 *classes;
+	const __u32 *values6;
+	__u64 nkeys6;
 	__u64 nwords4, nwords6, nclasses, nrows;	/* entries in use */
+	__u32 nrefs;		/* followed so far */
 };
 
 static bool fits(__u64 offset, __u64 count, __u64 size)
@@ -56,28 +59,72 @@ static bool addr4_ok(const struct check *c)
 /* Largest block of the other tables: what a search takes steps for. */
 #define BLOCK_LOG2_MAX 20
 
-/* level 0 is the upper half, whose values may be blocks of level 1. */
-static bool block6_ok(const struct check *c, __u32 word, int level)
+static bool ref6_ok(struct check *c, __u32 ref, unsigned depth, bool upper);
+
+/* A reference that ends a half: a leaf, or that of the lower half. */
+static bool final6_ok(struct check *c, __u32 ref, bool upper)
 {
-	__u64 n = 1ull << MOAT_BLOCK_LOG2(word);
-	const __u64 *keys = c->addr6 + MOAT_BLOCK_OFFSET(word);
+	if (ref & MOAT_LEAF)
+		return (ref & ~MOAT_LEAF) < c->h->classes;
+	return upper && ref & MOAT_LOWER &&
+	       ref6_ok(c, ref & ~MOAT_LOWER, 0, false);
+}
 
-	if (word & MOAT_LEAF || MOAT_BLOCK_LOG2(word) > BLOCK_LOG2_MAX ||
-	    !fits(MOAT_BLOCK_OFFSET(word), 2 * n, c->nwords6) || keys[0])
+static bool block6_ok(struct check *c, __u32 ref, bool upper)
+{
+	__u64 n = 1ull << MOAT_BLOCK_LOG2(ref);
+	__u32 first = MOAT_BLOCK_OFFSET(ref);
+
+	if (MOAT_BLOCK_LOG2(ref) > BLOCK_LOG2_MAX ||
+	    !fits(first, n, c->nkeys6))
 		return false;
-	for (__u64 i = 0; i < n; i++) {
-		__u64 value = keys[n + i];
-
-		if (i && keys[i] < keys[i - 1])
+	for (__u64 i = first; i < first + n; i++)
+		if ((i > first && c->addr6[i] < c->addr6[i - 1]) ||
+		    !final6_ok(c, c->values6[i], upper))
 			return false;
-		if (value >> 32)
-			return false;
-		if (value & MOAT_LEAF ?
-		    (value & ~(__u64)MOAT_LEAF) >= c->h->classes :
-		    level > 0 || !block6_ok(c, (__u32)value, 1))
-			return false;
-	}
 	return true;
+}
+
+static bool table6_ok(struct check *c, __u32 ref, unsigned depth, bool upper)
+{
+	__u64 at = (__u64)c->h->addr6_tables + MOAT_BLOCK_OFFSET(ref), last;
+	const __u32 *refs = (const __u32 *)(c->addr6 + at + 2);
+
+	if (depth == MOAT_SPREAD_DEPTH || !fits(at, 2, c->nwords6))
+		return false;
+	last = c->addr6[at + 1] >> 32;
+	if (!fits(at + 2, last / 2 + 1, c->nwords6) ||
+	    (__u32)c->addr6[at + 1] > 63)
+		return false;
+	for (__u64 i = 0; i <= last; i++)
+		if (!ref6_ok(c, refs[i], depth + 1, upper))
+			return false;
+	return true;
+}
+
+/* Equal lower halves are checked each time they are named; what names them
+ * more often than any compiler would is refused, or it would take for ever. */
+#define REFS_MAX (1u << 22)
+
+static bool ref6_ok(struct check *c, __u32 ref, unsigned depth, bool upper)
+{
+	if (++c->nrefs > REFS_MAX)
+		return false;
+	if (ref & (MOAT_LEAF | MOAT_LOWER))
+		return final6_ok(c, ref, upper);
+	return ref & MOAT_SPREAD ? table6_ok(c, ref, depth, upper) :
+				   block6_ok(c, ref, upper);
+}
+
+static bool addr6_ok(struct check *c)
+{
+	__u64 values = c->h->addr6_values;
+
+	c->nkeys6 = values;
+	c->values6 = (const __u32 *)(c->addr6 + values);
+	return fits(values, (values + 1) / 2, c->nwords6) &&
+	       c->h->addr6_tables <= c->nwords6 &&
+	       ref6_ok(c, c->h->addr6_upper, 0, true);
 }
 
 static bool classes_ok(const struct check *c)
@@ -190,7 +237,7 @@ int image_verify(const struct moat_image *header,
 		if (header->used[i] > available[i])
 			return -EINVAL;
 	if (!classes_ok(&c) || !addr4_ok(&c) ||
-	    !block6_ok(&c, header->addr6_upper, 0) || !rows_ok(&c))
+	    !addr6_ok(&c) || !rows_ok(&c))
 		return -EINVAL;
 	return 0;
 }

@@ -379,7 +379,7 @@ static void addr6_too_large(void **state)
 	struct policy *p = scattered6(80000, 128);
 
 	refused(p, NULL, 0,
-		"bytes of part addr6: 9314304 needed, the limit is 4194304");
+		"bytes of part addr6: 6985728 needed, the limit is 4194304");
 	policy_free(p);
 }
 

@@ -89,7 +89,8 @@ static void header_fields(void **state)
 	each = (__u32 *[]){ &h->abi, &h->classes, &h->profiles, &h->rows,
 			    &h->profile_of, &h->rowmap, &h->rowdir,
 			    &h->chains, &h->limits, &h->slots, &h->nslots,
-			    &h->addr6_upper, NULL };
+			    &h->addr6_upper, &h->addr6_values,
+			    &h->addr6_tables, NULL };
 	assert_int_equal(verify(&c), 0);
 	for (size_t i = 0; each[i]; i++) {
 		*each[i] = 0xffffffff;
