@@ -136,7 +136,7 @@ static struct packet_spec segment(int family, int dir, unsigned char flags)
 		.dport = COST_PORT,
 		.flags = flags,
 		.seq = 1,
-		.ack = 1,
+		.ack = 2,	/* of an answer whose number is 1 */
 		.payload_len = 64,
 	};
 
@@ -205,7 +205,6 @@ struct moat_flow cost_handshake(struct harness *h, int family)
 		int dir = i == 1 ? MOAT_EGRESS : MOAT_INGRESS;
 		struct packet_spec s = segment(family, dir, flags[i]);
 
-		s.ack = i ? 2 : 0;
 		harness_run(h, dir == MOAT_EGRESS ? ATTACH_TC_EGRESS :
 						    ATTACH_TC_INGRESS, &s);
 	}
@@ -249,17 +248,25 @@ void cost_establish(struct cost *c, const struct moat_flow *record,
 	free(verdicts);
 }
 
-void cost_clear(struct cost *c, size_t from, size_t to)
+static void take_out(int fd, int family, size_t from, size_t to)
 {
-	int fd = bpf_map__fd(c->skel->maps.bare_wide);
-
 	for (; from < to; from++) {
-		struct moat_flow_key key = cost_key(c->o.family, from);
+		struct moat_flow_key key = cost_key(family, from);
 
 		if (bpf_map_delete_elem(fd, &key))
 			bench_fail("an entry is not there: %s",
 				   strerror(errno));
 	}
+}
+
+void cost_clear(struct cost *c, size_t from, size_t to)
+{
+	take_out(bpf_map__fd(c->skel->maps.bare_wide), c->o.family, from, to);
+}
+
+void cost_forget(struct cost *c, const char *table, size_t from, size_t to)
+{
+	take_out(harness_map(c->h, table), c->o.family, from, to);
 }
 
 static void put_tuple(struct cost *c, size_t at, size_t flow)

@@ -57,6 +57,8 @@ void cost_sequence(struct cost *c, size_t first, size_t n);
 void cost_rewind(struct cost *c);
 /* Takes flows [from, to) out of the hash that COST_INSERT fills. */
 void cost_clear(struct cost *c, size_t from, size_t to);
+/* The same of a flow table of the harness. */
+void cost_forget(struct cost *c, const char *table, size_t from, size_t to);
 
 /*
  * ns a run, of the CPU time of this thread. Every run must pass; those of
