@@ -234,6 +234,7 @@ size_t agent_table_limit(const struct agent *a, enum moat_table t);
 uint64_t agent_expired(const struct agent *a, enum metrics_expiry e);
 uint64_t agent_killed(const struct agent *a);
 void agent_count_killed(struct agent *a, uint64_t n);
+void agent_upkeep(const struct agent *a, struct metrics_upkeep *ret);
 
 /* ---- peers.c ---- */
 

@@ -15,6 +15,7 @@
 #include "kern/stats.h"
 
 #define DEVICES_MAX 1024
+#define NACL_NUMBER_MAX 32766	/* policy/model.h */
 
 /* What a page is made of while it is made. */
 struct collected {
@@ -74,6 +75,7 @@ static void policy(struct agent *a, struct metrics_snapshot *s)
 	for (i = 0; i < METRICS_EXPIRY_COUNT; i++)
 		s->expired[i] = agent_expired(a, (enum metrics_expiry)i);
 	s->killed = agent_killed(a);
+	agent_upkeep(a, &s->upkeep);
 }
 
 /* ---- interfaces ---- */
@@ -140,23 +142,47 @@ static void devices(struct agent *a, struct collected *c)
 
 /* ---- rules ---- */
 
-static bool nacl_denies(const struct policy *p, const struct slot_id *id)
+/* Actions of one NACL's rules of one direction, by number: slots of one lie
+ * side by side, so that looking for each anew is not needed. */
+struct nacl_actions {
+	const char *owner;
+	int direction;
+	bool deny[NACL_NUMBER_MAX + 1];
+};
+
+static void read_actions(const struct policy *p, const struct slot_id *id,
+			 struct nacl_actions *ret)
 {
 	const struct ruleset *rules;
 	const struct nacl *n;
 	size_t i;
 
-	if (!id->nacl || strcmp(id->rule, "*") == 0)
-		return id->nacl;
+	*ret = (struct nacl_actions){.owner = id->owner,
+				     .direction = id->direction};
 	for (n = p->nacls; n < p->nacls + p->nnacls; n++) {
 		if (strcmp(n->name, id->owner) != 0)
 			continue;
 		rules = &n->rules[id->direction];
 		for (i = 0; i < rules->count; i++)
-			if (rules->rules[i].number == atoi(id->rule))
-				return rules->rules[i].deny;
+			ret->deny[rules->rules[i].number] =
+				rules->rules[i].deny;
+		break;
 	}
-	return false;
+}
+
+static bool nacl_denies(const struct policy *p, const struct slot_id *id,
+			struct nacl_actions *cache)
+{
+	int number;
+
+	if (!id->nacl || strcmp(id->rule, "*") == 0)
+		return id->nacl;
+	if (!cache->owner || cache->direction != id->direction ||
+	    strcmp(cache->owner, id->owner) != 0)
+		read_actions(p, id, cache);
+	number = atoi(id->rule);
+	return number > 0 && number <= NACL_NUMBER_MAX &&
+	       cache->deny[number];
 }
 
 static void subtract(struct moat_rule_count *c, const struct moat_rule_count *b)
@@ -172,6 +198,7 @@ static void subtract(struct moat_rule_count *c, const struct moat_rule_count *b)
 int agent_rule_counts(struct agent *a, struct metrics_rule **ret, size_t *ret_n)
 {
 	size_t i, n = 0, count = a->slots.count;
+	struct nacl_actions actions = {};
 	_cleanup_free_ struct moat_rule_count *now = calloc(count + 1,
 							    sizeof(*now));
 	struct metrics_rule *rules = calloc(count + 1, sizeof(*rules));
@@ -191,7 +218,7 @@ int agent_rule_counts(struct agent *a, struct metrics_rule **ret, size_t *ret_n)
 		rules[n++] = (struct metrics_rule){
 			.nacl = id->nacl, .direction = id->direction,
 			.owner = id->owner, .rule = id->rule,
-			.deny = nacl_denies(a->current->policy, id),
+			.deny = nacl_denies(a->current->policy, id, &actions),
 			.count = now[i]};
 	}
 	*ret = rules;

@@ -17,15 +17,20 @@
 #define EXPIRE_MAX 2048	/* deletions cost more than reading: P8, 5 ms a call */
 #define SLICE_MIN 64
 #define KEEP_SECONDS 5
-#define TRIES 8
+#define TRIES 4		/* in one slice */
+#define FRUITLESS 64	/* slices in a row that got nothing: a walk's end */
+#define AHEAD 16	/* entries between the look ahead and the look */
 
 struct flow_walk {
 	enum moat_table table;
 	bool begun;
 	__u32 batch;		/* the kernel's cursor: a bucket */
 	size_t room;		/* entries that keys and values hold */
+	unsigned int fruitless;
 	struct moat_flow_key *keys;
 	struct moat_flow *values;
+	struct moat_flow_key *dead;	/* flows_expire(): to be deleted */
+	size_t ndead;
 };
 
 static const char *const names[MOAT_TABLE_COUNT] = {
@@ -46,18 +51,23 @@ void flow_walk_free(struct flow_walk *w)
 		return;
 	free(w->keys);
 	free(w->values);
+	free(w->dead);
 	free(w);
 }
 
 static int make_room(struct flow_walk *w, size_t n)
 {
-	struct moat_flow_key *k = realloc(w->keys, n * sizeof(*k));
+	struct moat_flow_key *k = reallocarray(w->keys, n, sizeof(*k));
 	struct moat_flow *v;
 
 	if (!k)
 		return -ENOMEM;
 	w->keys = k;
-	v = realloc(w->values, n * sizeof(*v));
+	k = reallocarray(w->dead, n, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	w->dead = k;
+	v = reallocarray(w->values, n, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	w->values = v;
@@ -65,39 +75,77 @@ static int make_room(struct flow_walk *w, size_t n)
 	return 0;
 }
 
-static int begin(enum moat_table table, size_t max, struct flow_walk **ret)
+static size_t wanted(const struct flow_slice *s)
+{
+	return s->max > SLICE_MAX ? SLICE_MAX :
+	       s->max < SLICE_MIN ? SLICE_MIN : s->max;
+}
+
+static int begin(struct flow_slice *s)
 {
 	struct flow_walk *w;
 	int err;
 
-	if (table >= MOAT_TABLE_COUNT || table == MOAT_TABLE_FRAGMENTS)
+	if (s->table >= MOAT_TABLE_COUNT || s->table == MOAT_TABLE_FRAGMENTS)
 		return -EINVAL;
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	w->table = table;
-	err = make_room(w, max > SLICE_MAX ? SLICE_MAX :
-			   max < SLICE_MIN ? SLICE_MIN : max);
+	w->table = s->table;
+	err = make_room(w, wanted(s));
 	if (err) {
 		flow_walk_free(w);
 		return err;
 	}
-	*ret = w;
+	s->cursor = w;
 	return 0;
 }
 
-static bool transient(int err)
+/* Counts an error that passes; false: it does not. */
+static bool transient(struct datapath *dp, int err)
 {
-	return err == EBUSY || err == ENOMEM || err == EAGAIN || err == EINTR;
+	switch (err) {
+	/* A bucket's lock: raw spin locks say EBUSY, resilient ones (6.15)
+	 * that they gave up. */
+	case EBUSY:
+	case EDEADLK:
+	case ETIMEDOUT:
+		dp->retries.count[FLOWS_RETRY_BUSY]++;
+		return true;
+	case ENOMEM:
+		dp->retries.count[FLOWS_RETRY_NOMEM]++;
+		return true;
+	case EAGAIN:
+	case EINTR:
+		dp->retries.count[FLOWS_RETRY_AGAIN]++;
+		return true;
+	default:
+		return false;
+	}
 }
 
-/* One batch (kernel 5.6). 1: more, 0: the last; *ret_n entries either way. */
-static int next_slice(struct datapath *dp, struct flow_walk *w, size_t *ret_n)
+/* The kernel wants a bucket whole, and this one is longer than asked for. */
+static int enlarge(struct datapath *dp, struct flow_walk *w, __u32 *n)
 {
-	int fd = datapath_map_fd(dp, names[w->table]);
+	dp->retries.count[FLOWS_RETRY_SPACE]++;
+	*n *= 2;
+	return *n > w->room ? make_room(w, *n) : 0;
+}
 
-	for (int tries = 0;; tries++) {
-		__u32 n = w->room, out = 0;
+/*
+ * One batch (kernel 5.6). 1: more, 0: the last; *ret_n entries either way.
+ * A bucket's entries come all or not at all, and buckets do not move, so an
+ * entry that is there throughout the walk comes exactly once. What came
+ * before an error is asked for again: *ret_n says nothing then.
+ */
+static int next_slice(struct datapath *dp, struct flow_slice *s, size_t *ret_n)
+{
+	struct flow_walk *w = s->cursor;
+	int fd = datapath_map_fd(dp, names[w->table]), err;
+	__u32 ask = wanted(s) < w->room ? wanted(s) : w->room;
+
+	for (int tries = 0; tries < TRIES;) {
+		__u32 n = ask, out = 0;
 		int rc = bpf_map_lookup_batch(fd, w->begun ? &w->batch : NULL,
 					      &out, w->keys, w->values, &n,
 					      NULL);
@@ -106,37 +154,57 @@ static int next_slice(struct datapath *dp, struct flow_walk *w, size_t *ret_n)
 			*ret_n = n;
 			w->begun = true;
 			w->batch = out;
+			w->fruitless = 0;
 			return rc ? 0 : 1;
 		}
-		/* A bucket longer than the slice; the kernel wants it whole. */
 		if (errno == ENOSPC) {
-			rc = make_room(w, w->room * 2);
-			if (rc)
-				return rc;
-		} else if (!transient(errno) || tries >= TRIES) {
+			err = enlarge(dp, w, &ask);
+			if (err)
+				return err;
+		} else if (!transient(dp, errno)) {
 			return -errno;
+		} else {
+			/* Less of it needs less memory, and locks for less. */
+			ask = ask / 2 > SLICE_MIN ? ask / 2 : SLICE_MIN;
+			tries++;
 		}
-		dp->flow_retries++;
 	}
+	/* Later, when others have run. */
+	*ret_n = 0;
+	return ++w->fruitless < FRUITLESS ? 1 : -EBUSY;
 }
 
 /* Fetches the next slice, beginning the walk if need be. */
 static int fetch(struct datapath *dp, struct flow_slice *s, size_t *ret_n)
 {
-	int rc = s->cursor ? 0 : begin(s->table, s->max, &s->cursor);
+	int rc = s->cursor ? 0 : begin(s);
 
-	return rc ? rc : next_slice(dp, s->cursor, ret_n);
+	return rc ? rc : next_slice(dp, s, ret_n);
 }
 
-/* With what its lease has counted and not yet handed over. */
+/*
+ * Entry i of the batch, of n: all records that leave this file are made here,
+ * with what the flow's lease has counted and not yet handed over. The one that
+ * comes later is told.
+ */
 static struct flow_record record(const struct datapath *dp,
-				 const struct flow_slice *s, size_t i)
+				 const struct flow_slice *s, size_t i,
+				 size_t n)
 {
-	struct flow_record r = { .table = s->table,
-				 .key = s->cursor->keys[i],
-				 .flow = s->cursor->values[i] };
+	const struct flow_walk *w = s->cursor;
+	bool leased = w->table == MOAT_TABLE_FLOWS ||
+		      w->table == MOAT_TABLE_UDP;
+	struct flow_record r = { .table = w->table, .key = w->keys[i],
+				 .flow = w->values[i] };
 
-	if (s->table == MOAT_TABLE_FLOWS || s->table == MOAT_TABLE_UDP)
+	if (i + AHEAD < n) {
+		if (leased)
+			leases_ahead(&dp->leases, &w->keys[i + AHEAD]);
+		if (s->ahead)
+			s->ahead(w->table, &w->keys[i + AHEAD],
+				 &w->values[i + AHEAD], s->arg);
+	}
+	if (leased)
 		leases_add(&dp->leases, &r.key, &r.flow);
 	return r;
 }
@@ -156,7 +224,7 @@ int flows_walk(struct datapath *dp, struct flow_slice *s)
 	int rc = fetch(dp, s, &n);
 
 	for (size_t i = 0; i < n && rc >= 0; i++) {
-		struct flow_record r = record(dp, s, i);
+		struct flow_record r = record(dp, s, i, n);
 
 		if (!s->fn(&r, s->arg))
 			rc = 0, n = 0;
@@ -164,24 +232,76 @@ int flows_walk(struct datapath *dp, struct flow_slice *s)
 	return finish(s, rc);
 }
 
-/* 0: deleted, 1: not there or not dead any more, -errno. */
-static int remove_dead(struct datapath *dp, int fd, const struct flow_record *r)
+/*
+ * Deletes one key; 1: deleted, 0: not there, -errno. Of an entry that can't
+ * be deleted now the next walk takes care.
+ */
+static int delete_one(struct datapath *dp, int fd,
+		      const struct moat_flow_key *key)
+{
+	for (int tries = 0; bpf_map_delete_elem(fd, key); tries++) {
+		if (errno == ENOENT)
+			return 0;
+		if (!transient(dp, errno) || tries >= TRIES) {
+			dp->retries.undeleted++;
+			return -errno;
+		}
+	}
+	return 1;
+}
+
+/* A program may have put a new flow in an LRU entry's place since. */
+static bool still_dead(int fd, const struct flow_record *r)
 {
 	struct moat_flow now;
 
-	/* A program may have put a new flow in an LRU entry's place since. */
-	if (evicts(r->table) && (bpf_map_lookup_elem(fd, &r->key, &now) ||
-				 now.created != r->flow.created ||
-				 now.expires != r->flow.expires))
-		return 1;
-	for (int tries = 0; bpf_map_delete_elem(fd, &r->key); tries++) {
-		if (errno == ENOENT)
-			return 1;
-		if (!transient(errno) || tries >= TRIES)
-			return -errno;
-		dp->flow_retries++;
+	return !bpf_map_lookup_elem(fd, &r->key, &now) &&
+	       now.created == r->flow.created &&
+	       now.expires == r->flow.expires;
+}
+
+/*
+ * Deletes what was gathered. A batch ends at a key that is not there or whose
+ * bucket is busy, and says how many it deleted before: that key goes alone,
+ * the rest in a further batch. (A count of all beside an error is no count:
+ * the kernel did not get that far.)
+ */
+static size_t delete_dead(struct datapath *dp, struct flow_walk *w)
+{
+	int fd = datapath_map_fd(dp, names[w->table]);
+	size_t done = 0, deleted = 0;
+
+	while (done < w->ndead) {
+		__u32 left = w->ndead - done, n = left;
+
+		if (!bpf_map_delete_batch(fd, w->dead + done, &n, NULL)) {
+			deleted += left;
+			break;
+		}
+		if (errno != ENOENT)
+			transient(dp, errno);
+		n = n < left ? n : 0;
+		deleted += n + (delete_one(dp, fd, w->dead + done + n) > 0);
+		done += n + 1;
 	}
-	return 0;
+	w->ndead = 0;
+	return deleted;
+}
+
+/* An entry that nobody touches any more (F6). */
+static void take_dead(struct datapath *dp, struct flow_slice *s,
+		      const struct flow_record *r)
+{
+	int fd = datapath_map_fd(dp, names[r->table]);
+
+	if (s->fn)
+		s->fn(r, s->arg);
+	/* Never in one go where a look has to come right before. */
+	if (evicts(r->table))
+		s->deleted += still_dead(fd, r) &&
+			      delete_one(dp, fd, &r->key) > 0;
+	else
+		s->cursor->dead[s->cursor->ndead++] = r->key;
 }
 
 int flows_expire(struct datapath *dp, struct flow_slice *s)
@@ -194,23 +314,24 @@ int flows_expire(struct datapath *dp, struct flow_slice *s)
 		s->max = EXPIRE_MAX;
 	rc = fetch(dp, s, &n);
 	for (size_t i = 0; i < n && rc >= 0; i++) {
-		struct flow_record r = record(dp, s, i);
-		int one;
+		struct flow_record r = record(dp, s, i, n);
 
-		if (r.flow.expires > dead) {
-			s->live++;
-			if (s->stays)
-				s->stays(&r, s->arg);
+		if (r.flow.expires <= dead) {
+			take_dead(dp, s, &r);
 			continue;
 		}
-		if (s->fn)
-			s->fn(&r, s->arg);
-		one = remove_dead(dp, datapath_map_fd(dp, names[s->table]), &r);
-		s->deleted += one == 0;
-		if (one < 0)
-			rc = one;
+		s->live++;
+		if (s->stays)
+			s->stays(&r, s->arg);
 	}
+	if (s->cursor && s->cursor->ndead)
+		s->deleted += delete_dead(dp, s->cursor);
 	return finish(s, rc);
+}
+
+void flows_retries(const struct datapath *dp, struct flows_retries *ret)
+{
+	*ret = dp->retries;
 }
 
 int flows_kill(struct datapath *dp, const struct flow_record *r)
@@ -226,9 +347,8 @@ int flows_kill(struct datapath *dp, const struct flow_record *r)
 	now.expires = datapath_jiffies(dp);
 	for (int tries = 0; bpf_map_update_elem(fd, &r->key, &now, BPF_EXIST);
 	     tries++) {
-		if (!transient(errno) || tries >= TRIES)
+		if (!transient(dp, errno) || tries >= TRIES)
 			return -errno;
-		dp->flow_retries++;
 	}
 	leases_void(dp);
 	return 0;

@@ -49,17 +49,31 @@ static bool is_of(const struct moat_lease *l, const struct moat_flow_key *key,
 	       !memcmp(&l->remote, &key->remote, sizeof(key->remote));
 }
 
+static const struct moat_leases *bucket_of(const struct leases *l,
+					   const struct moat_flow_key *key)
+{
+	__u64 ports = key->lport | (__u32)key->rport << 16;
+	__u64 hash = MOAT_LEASE_SUM(l->key, key->local.d, key->remote.d, ports);
+
+	hash = MOAT_LEASE_HASH(hash);
+	return &l->map[MOAT_LEASE_BUCKET(hash) & (l->buckets - 1)];
+}
+
+void leases_ahead(const struct leases *l, const struct moat_flow_key *key)
+{
+	const struct moat_leases *all = bucket_of(l, key);
+
+	for (unsigned i = 0; i < MOAT_LEASE_WAYS; i++)
+		__builtin_prefetch(&all->way[i]);
+}
+
 void leases_add(const struct leases *l, const struct moat_flow_key *key,
 		struct moat_flow *f)
 {
 	__u16 kind = (f->created & ~MOAT_LEASE_UDP) |
 		     (key->proto == IPPROTO_UDP ? MOAT_LEASE_UDP : 0);
-	__u64 ports = key->lport | (__u32)key->rport << 16;
-	__u64 hash = MOAT_LEASE_SUM(l->key, key->local.d, key->remote.d, ports);
-	const struct moat_leases *all;
+	const struct moat_leases *all = bucket_of(l, key);
 
-	hash = MOAT_LEASE_HASH(hash);
-	all = &l->map[MOAT_LEASE_BUCKET(hash) & (l->buckets - 1)];
 	for (unsigned i = 0; i < MOAT_LEASE_WAYS; i++) {
 		const struct moat_lease *one = &all->way[i];
 

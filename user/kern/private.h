@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "kern/attach.h"
 #include "kern/datapath.h"
+#include "kern/flows.h"
 #include "moat/counters.h"
 #include "moat/lease.h"
 
@@ -189,6 +190,8 @@ struct leases {
 };
 int leases_open(struct leases *l, const struct load *load);
 void leases_close(struct leases *l);
+/* Fetches what leases_add() of that flow will look at into the cache. */
+void leases_ahead(const struct leases *l, const struct moat_flow_key *key);
 /* Adds to a record of flows or udp what its lease has counted since. */
 void leases_add(const struct leases *l, const struct moat_flow_key *key,
 		struct moat_flow *f);
@@ -223,7 +226,7 @@ struct datapath {
 	/* What the programs counted in a former set after it was copied. */
 	struct moat_rule_count *carry;
 	size_t ncarry;
-	__u64 flow_retries;
+	struct flows_retries retries;	/* flows.c */
 	__u32 reserved;		/* generations up to here are used */
 };
 int datapath_load(struct datapath *dp, const struct load_spec *base,

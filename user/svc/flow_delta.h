@@ -24,6 +24,10 @@ DEFINE_CLEANUP(flow_delta, flow_delta_free)
  */
 int flow_delta_see(struct flow_delta *d, const struct flow_record *r,
 		   struct moat_count ret[2]);
+/* Fetches what flow_delta_see() of that flow will need into the cache. */
+void flow_delta_ahead(const struct flow_delta *d, enum moat_table table,
+		      const struct moat_flow_key *key,
+		      const struct moat_flow *flow);
 /* A walk over all tables is complete. */
 void flow_delta_next_scan(struct flow_delta *d);
 /* Forgets, looking at no more than max places, flows that the last two walks

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The /metrics page, family by family (interface.md section 4). */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "svc/metrics.h"
@@ -27,6 +29,11 @@ static const char *const tables[] = {
 static const char *const refusals[] = {
 #define X(symbol, name) name,
 	MOAT_REFUSALS(X)
+#undef X
+};
+static const char *const retries[] = {
+#define X(symbol, name) name,
+	FLOWS_RETRIES(X)
 #undef X
 };
 static const struct {
@@ -222,54 +229,102 @@ static const char *rule_verdict(const struct metrics_rule *r)
 	return verdicts[r->deny ? MOAT_DROP : MOAT_ALLOW];
 }
 
-static void rule_count(struct metrics_out *o, const char *name,
-		       const struct metrics_rule *r, bool bytes)
-{
-	const char *layer = r->nacl ? "nacl" : "sg";
-	const struct moat_count *hit = &r->count.hit;
-	const struct moat_count *would = &r->count.would_drop;
+/* Labels that the families of one rule share, made once. */
+struct rule_texts {
+	struct buf text;
+	size_t *end;		/* of each rule's labels in it */
+};
 
-	metrics_sample(o, name, bytes ? hit->bytes : hit->packets, "layer",
-		       layer, "group", r->owner, "rule", r->rule, "direction",
-		       directions[r->direction], "verdict", rule_verdict(r),
-		       NULL);
-	metrics_sample(o, name, bytes ? would->bytes : would->packets, "layer",
-		       layer, "group", r->owner, "rule", r->rule, "direction",
-		       directions[r->direction], "verdict",
-		       verdicts[MOAT_WOULD_DROP], NULL);
+static int make_texts(const struct metrics_snapshot *s, struct rule_texts *ret)
+{
+	struct metrics_out o = {.buf = &ret->text};
+	const struct metrics_rule *r;
+	size_t i;
+
+	ret->end = calloc(s->nrules + 1, sizeof(*ret->end));
+	if (!ret->end)
+		return -ENOMEM;
+	for (i = 0; i < s->nrules; i++) {
+		r = &s->rules[i];
+		metrics_labels(&o, "layer", r->nacl ? "nacl" : "sg", "group",
+			       r->owner, "rule", r->rule, "direction",
+			       directions[r->direction], NULL);
+		ret->end[i] = ret->text.len;
+	}
+	return o.err;
+}
+
+static struct metrics_text text_of(const struct rule_texts *t, size_t i,
+				   const char *verdict)
+{
+	size_t from = i ? t->end[i - 1] : 0;
+
+	return (struct metrics_text){t->text.data + from, t->end[i] - from,
+				     verdict};
+}
+
+static void rule_count(struct metrics_out *o, const struct metrics_snapshot *s,
+		       const struct rule_texts *t, bool bytes)
+{
+	const char *name = bytes ? "moat_rule_bytes_total" :
+		"moat_rule_packets_total";
+	const struct moat_count *hit, *would;
+	struct metrics_text text;
+	size_t i;
+
+	metrics_family(o, name, "counter", bytes ?
+		       "L3 bytes credited to a rule." :
+		       "Packets credited to a rule.");
+	for (i = 0; i < s->nrules; i++) {
+		hit = &s->rules[i].count.hit;
+		would = &s->rules[i].count.would_drop;
+		text = text_of(t, i, rule_verdict(&s->rules[i]));
+		metrics_line(o, name, &text, bytes ? hit->bytes : hit->packets);
+		text.verdict = verdicts[MOAT_WOULD_DROP];
+		metrics_line(o, name, &text,
+			     bytes ? would->bytes : would->packets);
+	}
+}
+
+/* What only groups' rules count. */
+static void rule_openings(struct metrics_out *o,
+			  const struct metrics_snapshot *s,
+			  const struct rule_texts *t, bool refused_ones)
+{
+	const char *name = refused_ones ? "moat_rule_rate_limited_total" :
+		"moat_rule_connections_total";
+	const struct metrics_rule *r;
+	struct metrics_text text;
+	size_t i;
+
+	metrics_family(o, name, "counter", refused_ones ?
+		       "Openings that a rule's limit refused." :
+		       "Flows opened under a group's rule.");
+	for (i = 0; i < s->nrules; i++) {
+		r = &s->rules[i];
+		if (r->nacl)
+			continue;
+		text = text_of(t, i, refused_ones ? NULL : rule_verdict(r));
+		metrics_line(o, name, &text, refused_ones ? r->count.limited :
+			     r->count.connections);
+	}
 }
 
 static void rules(struct metrics_out *o, const struct metrics_snapshot *s)
 {
-	static const char connections[] = "moat_rule_connections_total";
-	static const char limited[] = "moat_rule_rate_limited_total";
-	const struct metrics_rule *r, *end = s->rules + s->nrules;
+	struct rule_texts t = {};
+	int r = make_texts(s, &t);
 
-	metrics_family(o, "moat_rule_packets_total", "counter",
-		       "Packets credited to a rule.");
-	for (r = s->rules; r < end; r++)
-		rule_count(o, "moat_rule_packets_total", r, false);
-	metrics_family(o, "moat_rule_bytes_total", "counter",
-		       "L3 bytes credited to a rule.");
-	for (r = s->rules; r < end; r++)
-		rule_count(o, "moat_rule_bytes_total", r, true);
-	metrics_family(o, connections, "counter",
-		       "Flows opened under a group's rule.");
-	for (r = s->rules; r < end; r++)
-		if (!r->nacl)
-			metrics_sample(o, connections, r->count.connections,
-				       "layer", "sg", "group", r->owner,
-				       "rule", r->rule, "direction",
-				       directions[r->direction], "verdict",
-				       rule_verdict(r), NULL);
-	metrics_family(o, limited, "counter",
-		       "Openings that a rule's limit refused.");
-	for (r = s->rules; r < end; r++)
-		if (!r->nacl)
-			metrics_sample(o, limited, r->count.limited, "layer",
-				       "sg", "group", r->owner, "rule",
-				       r->rule, "direction",
-				       directions[r->direction], NULL);
+	if (r) {
+		o->err = r;
+	} else {
+		rule_count(o, s, &t, false);
+		rule_count(o, s, &t, true);
+		rule_openings(o, s, &t, false);
+		rule_openings(o, s, &t, true);
+	}
+	free(t.end);
+	buf_free(&t.text);
 }
 
 static void peer_family(struct metrics_out *o,
@@ -335,6 +390,35 @@ static void flow_tables(struct metrics_out *o,
 		       "killed", NULL);
 }
 
+static void upkeep(struct metrics_out *o, const struct metrics_upkeep *u)
+{
+	int i;
+
+	counter(o, "moat_walks_total", "Complete walks over the flow tables.",
+		u->walks);
+	counter(o, "moat_walk_failures_total",
+		"Flow tables that could not be walked to their end.",
+		u->failures);
+	counter(o, "moat_walk_undeleted_total",
+		"Expired flows that could not be deleted, left to the next "
+		"walk.", u->retries.undeleted);
+	metrics_family(o, "moat_walk_retries_total", "counter",
+		       "Calls on flow tables made again, by what failed.");
+	for (i = 0; i < FLOWS_RETRY_COUNT; i++)
+		metrics_sample(o, "moat_walk_retries_total",
+			       u->retries.count[i], "reason", retries[i],
+			       NULL);
+	metrics_family(o, "moat_walk_cpu_seconds_total", "counter",
+		       "CPU time that walks took.");
+	metrics_sample_float(o, "moat_walk_cpu_seconds_total", u->cpu_seconds,
+			     NULL);
+	time_gauge(o, "moat_walk_duration_seconds",
+		   "From begin to end of the last walk.", u->walk_seconds);
+	time_gauge(o, "moat_walk_longest_slice_seconds",
+		   "Longest slice of the last walk; the agent answers nobody "
+		   "meanwhile.", u->longest_slice);
+}
+
 static void totals(struct metrics_out *o, const struct metrics_snapshot *s)
 {
 	char name[16];
@@ -398,6 +482,7 @@ int metrics_format(const struct metrics_snapshot *s, struct buf *out)
 	peer_family(&o, s, false);
 	peer_family(&o, s, true);
 	flow_tables(&o, s);
+	upkeep(&o, &s->upkeep);
 	totals(&o, s);
 	process(&o, &s->process);
 	return o.err;

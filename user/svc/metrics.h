@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "kern/flows.h"
 #include "kern/stats.h"
 #include "moat/counters.h"
 #include "moat/reason.h"
@@ -89,6 +90,17 @@ struct metrics_process {
 	uint64_t resident_bytes, virtual_bytes, open_fds, max_fds;
 };
 
+/* The walks over the flow tables. */
+struct metrics_upkeep {
+	uint64_t walks;		/* complete */
+	uint64_t failures;	/* tables that could not be walked to the end */
+	double cpu_seconds;	/* of all of them */
+	double walk_seconds;	/* the last one, from begin to end */
+	double longest_slice;	/* of the last one, seconds: nothing else of the
+				   agent's runs meanwhile */
+	struct flows_retries retries;
+};
+
 struct metrics_snapshot {
 	const char *version, *config_sha256;
 	const char *policy, *revision;	/* policy NULL: nothing in force */
@@ -103,6 +115,7 @@ struct metrics_snapshot {
 	uint64_t unassigned_addresses, failsafe_peers, drift_repairs;
 	uint64_t image_bytes;
 	uint64_t expired[METRICS_EXPIRY_COUNT], killed;
+	struct metrics_upkeep upkeep;
 	const struct moat_totals *totals;	/* NULL: not readable */
 	const struct metrics_iface *ifaces;
 	size_t nifaces;
@@ -134,6 +147,15 @@ void metrics_family(struct metrics_out *o, const char *name, const char *type,
 /* Labels: name, value, name, value, …, NULL. A NULL value ends them too. */
 void metrics_sample(struct metrics_out *o, const char *name, uint64_t value,
 		    ...) __attribute__((sentinel));
+/* The labels alone, with commas: for what several families repeat. */
+void metrics_labels(struct metrics_out *o, ...) __attribute__((sentinel));
+struct metrics_text {
+	const char *labels;	/* of metrics_labels(), not terminated */
+	size_t len;
+	const char *verdict;	/* a further label, or NULL */
+};
+void metrics_line(struct metrics_out *o, const char *name,
+		  const struct metrics_text *t, uint64_t value);
 void metrics_sample_float(struct metrics_out *o, const char *name,
 			  double value, ...) __attribute__((sentinel));
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Lines of the exposition format: HELP, TYPE, labels with their escapes. */
-#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -58,21 +57,71 @@ static void escaped(struct metrics_out *o, const char *value)
 	note(o, buf_add(o->buf, run, p - run));
 }
 
-static void labels(struct metrics_out *o, const char *name, va_list ap)
+static void label_list(struct metrics_out *o, va_list ap)
 {
-	const char *key, *value, *before = "{";
+	const char *key, *value, *before = "";
 
-	note(o, buf_puts(o->buf, name));
 	while ((key = va_arg(ap, const char *)) != NULL) {
 		value = va_arg(ap, const char *);
 		if (!value)
 			break;
-		note(o, buf_printf(o->buf, "%s%s=\"", before, key));
+		note(o, buf_puts(o->buf, before));
+		note(o, buf_puts(o->buf, key));
+		note(o, buf_puts(o->buf, "=\""));
 		escaped(o, value);
 		note(o, buf_puts(o->buf, "\""));
 		before = ",";
 	}
-	note(o, buf_puts(o->buf, before[0] == ',' ? "} " : " "));
+}
+
+static void labels(struct metrics_out *o, const char *name, va_list ap)
+{
+	size_t before;
+
+	note(o, buf_puts(o->buf, name));
+	before = o->buf->len;
+	note(o, buf_puts(o->buf, "{"));
+	label_list(o, ap);
+	if (o->buf->len > before + 1)
+		note(o, buf_puts(o->buf, "} "));
+	else if (!o->err)
+		o->buf->data[before] = ' ';
+}
+
+/* A page of a large policy is 60,000 such numbers. */
+static void number(struct metrics_out *o, uint64_t value)
+{
+	char text[24], *p = text + sizeof(text);
+
+	*--p = '\n';
+	do
+		*--p = (char)('0' + value % 10);
+	while (value /= 10);
+	note(o, buf_add(o->buf, p, text + sizeof(text) - p));
+}
+
+void metrics_labels(struct metrics_out *o, ...)
+{
+	va_list ap;
+
+	va_start(ap, o);
+	label_list(o, ap);
+	va_end(ap);
+}
+
+void metrics_line(struct metrics_out *o, const char *name,
+		  const struct metrics_text *t, uint64_t value)
+{
+	note(o, buf_puts(o->buf, name));
+	note(o, buf_add(o->buf, "{", 1));
+	note(o, buf_add(o->buf, t->labels, t->len));
+	if (t->verdict) {
+		note(o, buf_puts(o->buf, ",verdict=\""));
+		note(o, buf_puts(o->buf, t->verdict));
+		note(o, buf_add(o->buf, "\"", 1));
+	}
+	note(o, buf_add(o->buf, "} ", 2));
+	number(o, value);
 }
 
 void metrics_sample(struct metrics_out *o, const char *name, uint64_t value,
@@ -83,7 +132,7 @@ void metrics_sample(struct metrics_out *o, const char *name, uint64_t value,
 	va_start(ap, value);
 	labels(o, name, ap);
 	va_end(ap);
-	note(o, buf_printf(o->buf, "%" PRIu64 "\n", value));
+	number(o, value);
 }
 
 void metrics_sample_float(struct metrics_out *o, const char *name,

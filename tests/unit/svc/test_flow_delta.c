@@ -114,6 +114,43 @@ static void missed_once(void **state)
 	assert_int_equal(gain(d, record(1, 1, 11)), 1);
 }
 
+/* A flow of days before us counts whole; later differences are told apart
+ * though not all bits of the counters are kept. */
+static void large_counters(void **state)
+{
+	CLEANUP(flow_delta) struct flow_delta *d = flow_delta_new();
+	const __u64 much = 0x123456789abull, more = (1u << 31) - 1;
+
+	assert_int_equal(gain(d, record(1, 5, much)), much);
+	assert_int_equal(gain(d, record(1, 5, much)), 0);
+	assert_int_equal(gain(d, record(1, 5, much + 3)), 3);
+	/* 2^31 - 1 of the other direction, which counts twice. */
+	assert_int_equal(gain(d, record(1, 5, much + 3 + more / 2)), more / 2);
+	/* A copy in another table that stopped counting. */
+	assert_int_equal(gain(d, record(1, 5, much + more / 2)), 0);
+	assert_int_equal(gain(d, record(1, 5, much + 4 + more / 2)), 1);
+}
+
+/* The memory of a crowd is given back, and those who stay are not lost. */
+static void crowd_leaves(void **state)
+{
+	CLEANUP(flow_delta) struct flow_delta *d = flow_delta_new();
+	unsigned int i, scan;
+
+	for (i = 0; i < 50000; i++)
+		gain(d, record(i, 1, 1));
+	for (scan = 0; scan < 8; scan++) {
+		flow_delta_next_scan(d);
+		for (i = 0; i < 100; i++)
+			assert_int_equal(gain(d, record(i, 1, scan + 2)), 1);
+		for (i = 0; i < 100; i++)
+			flow_delta_sweep(d, 2000);
+	}
+	assert_int_equal(flow_delta_count(d), 100);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(gain(d, record(i, 1, 12)), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +160,8 @@ int main(void)
 		cmocka_unit_test(denied_is_another),
 		cmocka_unit_test(forgets_the_gone_alone),
 		cmocka_unit_test(missed_once),
+		cmocka_unit_test(large_counters),
+		cmocka_unit_test(crowd_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
