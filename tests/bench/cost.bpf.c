@@ -10,6 +10,7 @@
 #include "entry.h"
 #include "maps.h"
 #include "pipeline.h"
+#include "quick.h"
 #include "xdp.h"
 
 /* The entries as they ship, but inlined into those below. */
@@ -150,47 +151,42 @@ int cost_moat(struct __sk_buff *skb)
 					   moat_tc_egress(skb);
 }
 
-/* ---- the parse of the datapath ---- */
+/* ---- the parse of the datapath, as it reads an established packet ---- */
 
-static __always_inline struct moat_flow_key *parse_same(struct __sk_buff *skb)
+static __always_inline bool parse_same(struct __sk_buff *skb, struct quick *q)
 {
-	struct frame fr = { .ctx = skb, .hook = HOOK_TC };
-	struct pkt *p = pkt_current();
-
-	if (!p)
-		return 0;
-	__builtin_memset(p, 0, sizeof(*p));
-	p->dir = shape.dir;
-	p->ethertype = bpf_ntohs(skb->protocol);
-	p->frame = skb->len - ETH_HLEN;
-	if (parse_packet(&fr, p, 0) != MOAT_REASON_NONE)
-		return 0;
-	return &p->key;
+	q->dir = shape.dir;
+	return quick_parse(skb, q);
 }
 
 SEC("tc")
 int cost_parse(struct __sk_buff *skb)
 {
-	struct moat_flow_key *key;
+	struct quick q = {};
 
-	if (!next_packet(skb))
+	if (!next_packet(skb) || !parse_same(skb, &q))
 		return result(false);
-	key = parse_same(skb);
-	return result(key && key->lport);
+	asm volatile("" : : "r"(&q) : "memory");
+	return result(true);
 }
 
 SEC("tc")
 int cost_bare(struct __sk_buff *skb)
 {
-	struct moat_flow_key *key;
+	struct moat_flow_key key = {};
+	struct quick q = {};
 	__u64 *verdict;
 
-	if (!next_packet(skb))
+	if (!next_packet(skb) || !parse_same(skb, &q))
 		return result(false);
-	key = parse_same(skb);
-	if (!key)
-		return result(false);
-	verdict = bpf_map_lookup_elem(&bare, key);
+	key.local.d[0] = q.name.local[0];
+	key.local.d[1] = q.name.local[1];
+	key.remote.d[0] = q.name.remote[0];
+	key.remote.d[1] = q.name.remote[1];
+	key.lport = q.name.ports;
+	key.rport = q.name.ports >> 16;
+	key.proto = q.transport ? IPPROTO_UDP : IPPROTO_TCP;
+	verdict = bpf_map_lookup_elem(&bare, &key);
 	return result(verdict && *verdict);
 }
 

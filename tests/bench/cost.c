@@ -50,6 +50,7 @@ struct harness *cost_harness(size_t flows, size_t embryonic)
 
 	harness_settings(&s);
 	s.trace = false;
+	s.lease_after = MOAT_LEASE_AFTER;
 	s.table_entries[MOAT_TABLE_FLOWS] = flows;
 	s.table_entries[MOAT_TABLE_EMBRYONIC_IN] = embryonic;
 	s.table_entries[MOAT_TABLE_EMBRYONIC_OUT] = embryonic;
@@ -194,19 +195,25 @@ struct moat_flow_key cost_key(int family, size_t n)
 
 struct moat_flow cost_handshake(struct harness *h, int family)
 {
-	static const unsigned char flags[] = {
-		MOAT_TCP_FLAG_SYN, MOAT_TCP_FLAG_SYN | MOAT_TCP_FLAG_ACK,
-		MOAT_TCP_FLAG_ACK, MOAT_TCP_FLAG_ACK
+	enum { SYN = MOAT_TCP_FLAG_SYN, ACK = MOAT_TCP_FLAG_ACK };
+	static const struct {
+		int dir;
+		unsigned char flags;
+	} segments[] = {
+		{ MOAT_INGRESS, SYN },	{ MOAT_EGRESS, SYN | ACK },
+		{ MOAT_INGRESS, ACK },	{ MOAT_INGRESS, ACK },
+		{ MOAT_EGRESS, ACK },
 	};
 	struct moat_flow_key key = cost_key(family, 0);
 	struct moat_flow f = {};
 
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		int dir = i == 1 ? MOAT_EGRESS : MOAT_INGRESS;
-		struct packet_spec s = segment(family, dir, flags[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(segments); i++) {
+		struct packet_spec s = segment(family, segments[i].dir,
+					       segments[i].flags);
 
-		harness_run(h, dir == MOAT_EGRESS ? ATTACH_TC_EGRESS :
-						    ATTACH_TC_INGRESS, &s);
+		harness_run(h, segments[i].dir == MOAT_EGRESS ?
+				       ATTACH_TC_EGRESS : ATTACH_TC_INGRESS,
+			    &s);
 	}
 	if (!harness_flow(h, MOAT_TABLE_FLOWS, &key, &f) ||
 	    f.state != MOAT_FLOW_ESTABLISHED)

@@ -44,7 +44,8 @@ void cost_close(struct cost *c);
 
 /* Flow n's key. */
 struct moat_flow_key cost_key(int family, size_t n);
-/* The record of flow 0 after a handshake through the programs. */
+/* The record of flow 0 after a handshake and a segment of data and its
+ * acknowledgement through the programs. */
 struct moat_flow cost_handshake(struct harness *h, int family);
 /* Puts flows [from, to) into the established table, each with that record, and
  * into the peer's hash. */
