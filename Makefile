@@ -192,6 +192,9 @@ FUZZ_HELPERS := $(SUPPORT_SRC) tests/diff/engines.c \
 	$(filter-out tests/fuzz/fuzz_%.c,$(wildcard tests/fuzz/*.c))
 $(OUT)/fuzz/%.o: override CC = $(FUZZ_CC)
 $(OUT)/fuzz/tests/%.o: CPPFLAGS += $(CPPFLAGS_TEST)
+# The programs themselves, as functions of user space.
+$(OUT)/fuzz/tests/fuzz/bpf_user.o: CFLAGS += -Ibpf -Wno-missing-prototypes \
+	-Wno-shadow -Wno-unused-variable -Wno-address-of-packed-member
 $(OUT)/fuzz/libtests.a: $(patsubst %.c,$(OUT)/fuzz/%.o,$(FUZZ_HELPERS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^

@@ -199,13 +199,15 @@ static __noinline void endpoint(struct pkt *p, struct moat_addr *ret)
 	struct moat_own *o;
 
 	*ret = p->key.local;
-	if (p->dir == MOAT_INGRESS && p->flags & PKT_GROUP_ADDRESS) {
+	o = bpf_map_lookup_elem(&own, &p->key.local);
+	if (p->dir == MOAT_INGRESS &&
+	    (p->flags & PKT_GROUP_ADDRESS ||
+	     (o && o->flags & MOAT_OWN_BROADCAST))) {
 		i = bpf_map_lookup_elem(&ifaces, &p->iface);
 		if (i)
 			*ret = p->family == 4 ? i->first4 : i->first6;
 		return;
 	}
-	o = bpf_map_lookup_elem(&own, &p->key.local);
 	if (o && !addr_is_zero(&o->alias))
 		*ret = o->alias;
 }

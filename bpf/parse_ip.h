@@ -89,6 +89,21 @@ static __always_inline enum moat_reason parse_fragment4(struct pkt *p,
 	return fragment_shape(p, word & IPV4_MF, payload);
 }
 
+/*
+ * Multicast, and IPv4's limited broadcast. Said before anything of the packet
+ * is refused: the profile of the endpoint may have it in audit.
+ */
+static __always_inline void mark_group_address(struct pkt *p)
+{
+	const struct moat_addr *to = pkt_destination(p);
+	__u32 v4 = bpf_ntohl(to->w[3]);
+
+	p->flags |= PKT_ADDRESSES;
+	if (p->family == 4 ? v4 >> 28 == 0xe || v4 == 0xffffffff :
+			     to->b[0] == 0xff)
+		p->flags |= PKT_GROUP_ADDRESS;
+}
+
 static __noinline enum moat_reason parse_ipv4(const struct frame *fr, struct pkt *p)
 {
 	enum moat_reason reason;
@@ -102,7 +117,7 @@ static __noinline enum moat_reason parse_ipv4(const struct frame *fr, struct pkt
 	addr_set4(pkt_destination(p), ip.daddr);
 	p->key.proto = ip.protocol;
 	p->hops = ip.ttl;
-	p->flags |= PKT_ADDRESSES;
+	mark_group_address(p);
 	header = ip.ihl * 4;
 	if (ip.version != 4 || header < sizeof(ip))
 		return MOAT_REASON_BAD_HEADER;
@@ -135,7 +150,7 @@ static __noinline enum moat_reason parse_ipv6(const struct frame *fr, struct pkt
 	__builtin_memcpy(pkt_source(p), &ip.saddr, 16);
 	__builtin_memcpy(pkt_destination(p), &ip.daddr, 16);
 	p->hops = ip.hop_limit;
-	p->flags |= PKT_ADDRESSES;
+	mark_group_address(p);
 	p->l4 = p->l3 + sizeof(ip);
 	if (ip.version != 6)
 		return MOAT_REASON_BAD_HEADER;

@@ -36,8 +36,6 @@ static __always_inline enum moat_reason check_addresses4(struct pkt *p)
 		return MOAT_REASON_OWN_SOURCE;
 	if (to >> 24 == 127 && !loopback)
 		return MOAT_REASON_BAD_DESTINATION;
-	if (to >> 28 == 0xe || to == 0xffffffff)
-		p->flags |= PKT_GROUP_ADDRESS;
 	return MOAT_REASON_NONE;
 }
 
@@ -62,8 +60,6 @@ static __always_inline enum moat_reason check_addresses6(struct pkt *p)
 		return MOAT_REASON_OWN_SOURCE;
 	if ((is_loopback6(to) && !loopback) || addr_is_mapped(to))
 		return MOAT_REASON_BAD_DESTINATION;
-	if (to->b[0] == 0xff)
-		p->flags |= PKT_GROUP_ADDRESS;
 	return MOAT_REASON_NONE;
 }
 
