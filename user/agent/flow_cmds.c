@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "policy/probe.h"
 
-#define SLICE 256		/* flows in one line */
-#define KILL_SLICE 4096
+#define SLICE 128		/* flows in one line */
+#define KILL_SLICE 512
 
 static const char *const tables[] = {
 #define X(symbol, name) name,
@@ -295,7 +295,9 @@ json_t *agent_flows(struct ctl_request *rq)
 
 struct killing {
 	struct agent *agent;
-	const struct filter *filter;
+	json_t *request;	/* the filter's texts live in it */
+	struct filter filter;
+	struct flow_slice slice;
 	uint64_t now, killed;
 	int err;
 };
@@ -305,7 +307,7 @@ static bool kill_one(const struct flow_record *r, void *arg)
 	struct killing *k = arg;
 	int err;
 
-	if (r->flow.expires <= k->now || !matches(k->agent, k->filter, r))
+	if (r->flow.expires <= k->now || !matches(k->agent, &k->filter, r))
 		return true;
 	err = flows_kill(k->agent->dp, r);
 	if (err && err != -ENOENT)
@@ -320,39 +322,62 @@ static bool is_empty(const struct filter *f)
 	       !f->rule && f->verdict < 0 && f->table < 0;
 }
 
+/* A slice a part, as for a listing; only the last one says something. */
+static int kill_next(void *state, json_t **ret)
+{
+	struct killing *k = state;
+	int r;
+
+	if (k->slice.table < MOAT_TABLE_FRAGMENTS) {
+		r = flows_walk(k->agent->dp, &k->slice);
+		k->slice.table += r <= 0;
+		if (r < 0)
+			k->err = r;
+		return 1;
+	}
+	if (k->err) {
+		*ret = ctl_error(CTL_USAGE, "kill: %s after %llu flows",
+				 strerror(-k->err),
+				 (unsigned long long)k->killed);
+		return 0;
+	}
+	*ret = ctl_ok();
+	json_object_set_new(*ret, "killed",
+			    json_integer((json_int_t)k->killed));
+	return 0;
+}
+
+static void kill_end(void *state)
+{
+	struct killing *k = state;
+
+	agent_count_killed(k->agent, k->killed);
+	flow_walk_free(k->slice.cursor);
+	json_decref(k->request);
+	free(k);
+}
+
 json_t *agent_kill(struct ctl_request *rq)
 {
-	struct agent *a = rq->arg;
-	struct filter f;
-	struct killing k = {.agent = a, .filter = &f,
-			    .now = datapath_jiffies(a->dp)};
-	json_t *error = get_filter(rq->json, &f), *reply;
-	int t, r;
+	struct killing *k = calloc(1, sizeof(*k));
+	json_t *error;
 
-	if (error)
+	if (!k)
+		return ctl_error(CTL_USAGE, "out of memory");
+	k->agent = rq->arg;
+	k->request = json_incref((json_t *)rq->json);
+	k->now = datapath_jiffies(k->agent->dp);
+	k->slice = (struct flow_slice){.max = KILL_SLICE, .fn = kill_one,
+				       .arg = k};
+	error = get_filter(k->request, &k->filter);
+	if (!error && is_empty(&k->filter))
+		error = ctl_error(CTL_USAGE, "kill: which flows? "
+				  "(peer, local, port, protocol, rule, "
+				  "verdict, table)");
+	if (error) {
+		kill_end(k);
 		return error;
-	if (is_empty(&f))
-		return ctl_error(CTL_USAGE, "kill: which flows? "
-				 "(peer, local, port, protocol, rule, verdict, "
-				 "table)");
-	for (t = 0; t < MOAT_TABLE_FRAGMENTS; t++) {
-		struct flow_slice slice = {.table = (enum moat_table)t,
-					   .max = KILL_SLICE,
-					   .fn = kill_one, .arg = &k};
-
-		do {
-			r = flows_walk(a->dp, &slice);
-		} while (r > 0);
-		if (r < 0)
-			k.err = r;
 	}
-	agent_count_killed(a, k.killed);
-	if (k.err)
-		return ctl_error(CTL_USAGE, "kill: %s after %llu flows",
-				 strerror(-k.err),
-				 (unsigned long long)k.killed);
-	reply = ctl_ok();
-	json_object_set_new(reply, "killed",
-			    json_integer((json_int_t)k.killed));
-	return reply;
+	rq->stream = (struct ctl_stream){kill_next, kill_end, k};
+	return NULL;
 }

@@ -20,6 +20,7 @@
 
 #define OUT_HIGH (256u << 10)	/* bytes waiting: make no more parts */
 #define PARTS_A_TURN 16		/* then the other sources have theirs */
+#define PARTS_NS 2000000u	/* … or after so long: P8 */
 #define REQUESTS_A_TURN 8
 
 struct listener {
@@ -147,11 +148,12 @@ static void handle_line(struct conn *c, const char *line)
 /* Makes some parts of a streamed reply. */
 static void pump(struct conn *c)
 {
+	uint64_t end = clock_boot_ns() + PARTS_NS;
 	json_t *part;
 	int n, more;
 
 	for (n = 0; n < PARTS_A_TURN && c->stream.next && !c->last &&
-	     c->out.len < OUT_HIGH; n++) {
+	     c->out.len < OUT_HIGH && (!n || clock_boot_ns() < end); n++) {
 		part = NULL;
 		more = c->stream.next(c->stream.state, &part);
 		if (part || more <= 0)
