@@ -281,7 +281,7 @@ static void calls(void)
 
 static void wait_for_walk(double flows)
 {
-	double end = bench_clock() + 90e9;
+	double end = bench_clock() + 240e9;
 
 	while (box_metric("moat_table_entries{table=\"flows\"}") != flows)
 		if (bench_clock() > end)

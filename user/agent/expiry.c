@@ -20,7 +20,7 @@
 #define SLICE_NS 2000000u	/* of CPU; half of it is aimed at */
 #define GAP_MS 5		/* between slices, at least */
 #define GAP_MAX_MS 200
-#define REST 29			/* gap to work: a thirtieth of a core */
+#define REST 23		/* gap to work: a twenty-fourth of a core */
 #define REST_PRESSED 3
 #define PERIOD_MS 15000		/* from one walk's begin to the next one's */
 #define PERIOD_FULL_MS 3000	/* while a table is more than half full */

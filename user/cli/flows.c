@@ -10,6 +10,7 @@
 #include "cli/call.h"
 #include "cli/commands.h"
 #include "cli/flow_rows.h"
+#include "cli/load.h"
 
 #define TABLE_ROWS 1000	/* flows of a table unless --limit says more */
 #define FLOWS_TIMEOUT_MS 120000
@@ -153,7 +154,11 @@ static int list_once(struct listing *l, json_t *request)
 		return CTL_UNREACHABLE;
 	l->now = clock_wall_ms() / 1000;
 	ctl_set_timeout(client, FLOWS_TIMEOUT_MS);
+	/* Lines on a terminal are sign enough. */
+	if (l->rows || !isatty(STDOUT_FILENO))
+		progress_begin("reading flows");
 	err = ctl_call(client, request, take_part, l, &reply);
+	progress_end();
 	if (err == -ECANCELED)
 		return CTL_USAGE;
 	if (err) {
