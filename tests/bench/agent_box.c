@@ -112,6 +112,7 @@ struct ctl_client *box_connect(const struct agent_box *b)
 void box_start(struct agent_box *b, const char *config)
 {
 	double end = bench_clock() + START_SECONDS * 1e9;
+	struct ctl_client *c;
 
 	write_config(b, config);
 	b->pid = fork();
@@ -119,23 +120,22 @@ void box_start(struct agent_box *b, const char *config)
 		bench_fail("fork: %s", strerror(errno));
 	if (!b->pid)
 		run_agent(b);
-	while (!(b->client = box_connect(b)) && bench_clock() < end &&
+	while (!(c = box_connect(b)) && bench_clock() < end &&
 	       !waitpid(b->pid, NULL, WNOHANG))
 		usleep(20000);
-	if (!b->client) {
+	if (!c) {
 		char line[160];
 
 		snprintf(line, sizeof(line), "tail -n 20 %s >&2",
 			 box_path(b, "moatd.log"));
 		bench_fail("moatd does not answer (%d)", system(line));
 	}
+	ctl_close(c);
 	json_decref(box_call(b, "{\"cmd\":\"version\"}"));
 }
 
 void box_stop(struct agent_box *b)
 {
-	ctl_close(b->client);
-	b->client = NULL;
 	kill(b->pid, SIGTERM);
 	waitpid(b->pid, NULL, 0);
 	b->pid = 0;
@@ -144,9 +144,11 @@ void box_stop(struct agent_box *b)
 json_t *box_call(struct agent_box *b, const char *request)
 {
 	json_t *rq = json_loads(request, 0, NULL), *reply = NULL;
+	struct ctl_client *c = box_connect(b);
 	const char *error = "";
-	int err = rq ? ctl_call(b->client, rq, NULL, NULL, &reply) : -EINVAL;
+	int err = rq && c ? ctl_call(c, rq, NULL, NULL, &reply) : -EINVAL;
 
+	ctl_close(c);
 	json_decref(rq);
 	if (err)
 		bench_fail("%s: %s", request, strerror(-err));

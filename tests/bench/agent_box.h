@@ -18,7 +18,6 @@ struct agent_box {
 	char dir[64];		/* configuration, policy, sockets, state */
 	char bpffs[96];		/* the agent's pin directory */
 	pid_t pid;
-	struct ctl_client *client;
 };
 
 /* Enters the namespaces and makes the folder; removed at exit. */
@@ -31,7 +30,7 @@ void box_stop(struct agent_box *b);
 
 /* A request as JSON text; the reply is the caller's. Not ok: the end. */
 json_t *box_call(struct agent_box *b, const char *request);
-/* A connection of one's own. */
+/* A connection, which the agent ends when it is idle for two minutes. */
 struct ctl_client *box_connect(const struct agent_box *b);
 
 struct box_page {

@@ -205,6 +205,24 @@ static json_t *tables_json(const struct agent *a)
 	return list;
 }
 
+static json_t *upkeep_json(const struct agent *a)
+{
+	struct metrics_upkeep u;
+	json_int_t retries = 0;
+	int i;
+
+	agent_upkeep(a, &u);
+	for (i = 0; i < FLOWS_RETRY_COUNT; i++)
+		retries += (json_int_t)u.retries.count[i];
+	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}",
+			 "walks", (json_int_t)u.walks,
+			 "failures", (json_int_t)u.failures,
+			 "retries", retries,
+			 "undeleted", (json_int_t)u.retries.undeleted,
+			 "walk_seconds", u.walk_seconds,
+			 "longest_slice_ms", u.longest_slice * 1000);
+}
+
 static json_t *unenforced_json(void)
 {
 	struct rdma_device devices[64];
@@ -298,6 +316,7 @@ json_t *agent_status(struct agent *a)
 	add_config(a, o);
 	add_host(a, o);
 	json_object_set_new(o, "tables", tables_json(a));
+	json_object_set_new(o, "upkeep", upkeep_json(a));
 	if (json_array_size(degraded))
 		json_object_set_new(o, "code", json_integer(CTL_NO));
 	json_object_set_new(o, "degraded", degraded);

@@ -102,6 +102,21 @@ static json_t *status_facts(const json_t *reply)
 	return rows;
 }
 
+/* Only what went wrong; a table not walked to its end keeps its dead flows. */
+static void show_upkeep(struct cli *cli, const json_t *u)
+{
+	json_int_t failures = json_integer_value(json_object_get(u,
+							"failures"));
+	json_int_t undeleted = json_integer_value(json_object_get(u,
+							"undeleted"));
+
+	if (failures || undeleted)
+		writer_text(&cli->out, "\nUpkeep: %lld walks of a flow table "
+			    "broken off, %lld expired flows left to a later "
+			    "walk.", (long long)failures,
+			    (long long)undeleted);
+}
+
 static void show(struct cli *cli, const json_t *reply)
 {
 	_cleanup_json_ json_t *object = status_facts(reply);
@@ -121,6 +136,7 @@ static void show(struct cli *cli, const json_t *reply)
 	writer_text(&cli->out, "%s", "");
 	writer_table(&cli->out, json_object_get(reply, "tables"),
 		     table_columns, ARRAY_SIZE(table_columns));
+	show_upkeep(cli, json_object_get(reply, "upkeep"));
 }
 
 /* Seconds since the policy in force was pushed; -1: there is none. */
