@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * P8: walks over flow tables whose calls fail, and that change under the
- * walk. libbpf's calls are replaced here, so that it is known which of them
- * failed; the kernel's part of a call that "failed" half-way is really done.
+ * walk. syscall() is replaced here, so that it is known which calls failed;
+ * the part of a call that "failed" half-way is really done.
  */
 #include "bpf/harness.h"
 
@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -38,27 +40,39 @@ static bool fails(void)
 	return fault.error && ++fault.calls % fault.every == 0;
 }
 
-int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values,
-			 __u32 *count, const struct bpf_map_batch_opts *opts)
+typedef long (*syscall_fn)(long number, ...);
+
+static long real_bpf(long cmd, union bpf_attr *attr, long size)
 {
-	int (*real)(int, void *, void *, void *, void *, __u32 *,
-		    const struct bpf_map_batch_opts *) =
-		dlsym(RTLD_NEXT, "bpf_map_lookup_batch");
+	syscall_fn real = (syscall_fn)dlsym(RTLD_NEXT, "syscall");
+
+	return real(SYS_bpf, cmd, attr, size);
+}
+
+static long failed(void)
+{
+	fault.failed++;
+	errno = fault.error;
+	return -1;
+}
+
+static long lookup(union bpf_attr *attr, long size)
+{
+	__u32 count = attr->batch.count;
 
 	if (fault.asked) {
-		fault.grew |= *count > fault.asked;
-		fault.shrank |= *count < fault.asked;
+		fault.grew |= count > fault.asked;
+		fault.shrank |= count < fault.asked;
 	}
 	fault.asked = 0;
 	if (!fails())
-		return real(fd, in, out, keys, values, count, opts);
+		return real_bpf(BPF_MAP_LOOKUP_BATCH, attr, size);
 	/* What is left in the arguments is of no worth. */
-	fault.asked = *count;
-	memset(keys, 0xee, *count * sizeof(struct moat_flow_key));
-	memset(out, 0xee, sizeof(__u32));
-	fault.failed++;
-	errno = fault.error;
-	return -errno;
+	fault.asked = count;
+	memset((void *)(uintptr_t)attr->batch.keys, 0xee,
+	       count * sizeof(struct moat_flow_key));
+	memset((void *)(uintptr_t)attr->batch.out_batch, 0xee, sizeof(__u32));
+	return failed();
 }
 
 static bool is_never(const struct moat_flow_key *k)
@@ -66,44 +80,55 @@ static bool is_never(const struct moat_flow_key *k)
 	return fault.never.proto && !memcmp(k, &fault.never, sizeof(*k));
 }
 
-int bpf_map_delete_batch(int fd, const void *keys, __u32 *count,
-			 const struct bpf_map_batch_opts *opts)
+static long delete_batch(union bpf_attr *attr, long size)
 {
-	int (*real)(int, const void *, __u32 *,
-		    const struct bpf_map_batch_opts *) =
-		dlsym(RTLD_NEXT, "bpf_map_delete_batch");
-	const struct moat_flow_key *k = keys;
-	__u32 before = 0;
+	const struct moat_flow_key *k = (void *)(uintptr_t)attr->batch.keys;
+	__u32 before = 0, count = attr->batch.count;
 
-	while (before < *count && !is_never(&k[before]))
+	while (before < count && !is_never(&k[before]))
 		before++;
-	if (before == *count && !fails())
-		return real(fd, keys, count, opts);
-	if (before == *count)
-		before = fault.half ? *count / 2 : *count;
-	if (before == *count) {
-		/* The system call was never made: the count is the caller's. */
-		fault.failed++;
-		errno = fault.error;
-		return -errno;
-	}
-	*count = before;
-	if (before && real(fd, keys, count, opts))
-		return -errno;
-	fault.failed++;
-	errno = fault.error;
-	return -errno;
+	if (before == count && !fails())
+		return real_bpf(BPF_MAP_DELETE_BATCH, attr, size);
+	if (before == count && fault.half)
+		before = count / 2;
+	/* Where the system call was never made the count is the caller's. */
+	if (before == count)
+		return failed();
+	attr->batch.count = before;
+	if (before && real_bpf(BPF_MAP_DELETE_BATCH, attr, size))
+		return -1;
+	attr->batch.count = before;
+	return failed();
 }
 
-int bpf_map_delete_elem(int fd, const void *key)
+static long delete_one(union bpf_attr *attr, long size)
 {
-	int (*real)(int, const void *) = dlsym(RTLD_NEXT,
-					       "bpf_map_delete_elem");
-
-	if (!is_never(key))
-		return real(fd, key);
+	if (!is_never((void *)(uintptr_t)attr->key))
+		return real_bpf(BPF_MAP_DELETE_ELEM, attr, size);
 	errno = fault.error;
-	return -errno;
+	return -1;
+}
+
+/* All system calls that libbpf makes, and a few of others, come by here. */
+long syscall(long number, ...)
+{
+	union bpf_attr *attr;
+	long a[6];
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	attr = (union bpf_attr *)a[1];
+	if (number == SYS_bpf && a[0] == BPF_MAP_LOOKUP_BATCH)
+		return lookup(attr, a[2]);
+	if (number == SYS_bpf && a[0] == BPF_MAP_DELETE_BATCH)
+		return delete_batch(attr, a[2]);
+	if (number == SYS_bpf && a[0] == BPF_MAP_DELETE_ELEM)
+		return delete_one(attr, a[2]);
+	return ((syscall_fn)dlsym(RTLD_NEXT, "syscall"))(
+		number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* ---- entries ---- */
