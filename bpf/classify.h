@@ -141,28 +141,28 @@ VERIFIED_ONCE __u32 search_row(__u32 slot, __u32 block, __u32 service)
 	return words[(pos + (1ull << k)) & mask];
 }
 
-static __always_inline __u32 class_of6(struct pkt *p, const struct moat_addr *a)
+static __always_inline __u32 class_of6(const struct moat_image *h, __u32 slot,
+				       const struct moat_addr *a)
 {
-	const struct moat_image *h = image_of(p);
-	__u64 starts;
+	__u64 starts = (__u64)h->addr6_tables << 32 | h->addr6_values;
 	__u32 ref;
 
-	if (!h)
-		return 0;
-	starts = (__u64)h->addr6_tables << 32 | h->addr6_values;
-	ref = search_addr6(p->slot, h->addr6_upper, bpf_be64_to_cpu(a->d[0]),
+	ref = search_addr6(slot, h->addr6_upper, bpf_be64_to_cpu(a->d[0]),
 			   starts);
 	if (ref & MOAT_LOWER)
-		ref = search_addr6(p->slot, ref & ~MOAT_LOWER,
+		ref = search_addr6(slot, ref & ~MOAT_LOWER,
 				   bpf_be64_to_cpu(a->d[1]), starts);
 	return ref & 0xffff;
 }
 
 static __noinline __u32 class_of(struct pkt *p, const struct moat_addr *a)
 {
+	const struct moat_image *h;
+
 	if (p->family == 4)
 		return search_addr4(p->slot, bpf_ntohl(a->w[3]));
-	return class_of6(p, a);
+	h = image_of(p);
+	return h ? class_of6(h, p->slot, a) : 0;
 }
 
 static __always_inline __u32 classes_at(struct pkt *p, __u32 index)

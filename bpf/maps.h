@@ -74,6 +74,13 @@ struct {
 	__uint(max_entries, 1);
 } failsafe SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct moat_host);
+	__uint(max_entries, 1);
+} host SEC(".maps");
+
 /* Flow tables. Writer: programs; the agent deletes what has expired. */
 #define FLOW_TABLE(name, map_type, entries) \
 	struct { \
@@ -163,7 +170,8 @@ struct {
 	__uint(max_entries, 1);
 } trace SEC(".maps");
 
-/* New records of drops in this jiffy, per CPU. Writer: programs. */
+/* New records of drops in this jiffy, per CPU, and drops that XDP sends the
+ * long way to be recorded. Writer: programs. */
 struct denied_budget {
 	__u64 jiffy;
 	__u64 spent;
@@ -172,8 +180,26 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
 	__type(value, struct denied_budget);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 } denied_budgets SEC(".maps");
+
+/* What a policy makes of a local address; per CPU, found by its last byte.
+ * Writer: the XDP program. */
+#define XDP_MEMOS 16
+struct xdp_memo {
+	struct moat_addr local;
+	__u64 epoch;	/* of struct moat_host */
+	__u32 generation;
+	__u16 profile;
+	__u8 profile_flags;
+	__u8 own;	/* the host's, not a subnet's broadcast address */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct xdp_memo);
+	__uint(max_entries, XDP_MEMOS);
+} xdp_memos SEC(".maps");
 
 /* The packet being judged (pkt.h). */
 struct {

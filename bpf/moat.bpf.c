@@ -10,6 +10,7 @@
 #include "pipeline.h"
 #include "quick.h"
 #include "xdp.h"
+#include "xdp_quick.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -97,14 +98,23 @@ int moat_tc_egress(struct __sk_buff *skb)
 SEC("xdp")
 int moat_xdp(struct xdp_md *xdp)
 {
-	struct pkt *p = pkt_begin(HOOK_XDP, MOAT_INGRESS, xdp->ingress_ifindex);
 	struct frame fr = { .ctx = xdp, .hook = HOOK_XDP };
+	struct short_run q = {};
+	enum short_answer answer = xdp_quick(xdp, &q);
+	struct pkt *p;
+	bool drop;
 
+	if (answer == SHORT_PASS || answer == SHORT_DROP)
+		return answer == SHORT_PASS ? XDP_PASS : XDP_DROP;
+	p = pkt_begin(HOOK_XDP, MOAT_INGRESS, xdp->ingress_ifindex);
 	if (!p)
 		return XDP_PASS;
 	p->frame = knobs.xdp_load_bytes ? bpf_xdp_get_buff_len(xdp) :
 					  xdp->data_end - xdp->data;
 	p->bytes = p->frame;
 	p->packets = 1;
-	return xdp_run(&fr, p) ? XDP_DROP : XDP_PASS;
+	drop = xdp_run(&fr, p);
+	if (answer == SHORT_LEARN)
+		xdp_learn(p, q.epoch);
+	return drop ? XDP_DROP : XDP_PASS;
 }

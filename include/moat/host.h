@@ -62,6 +62,21 @@ struct moat_failsafe {
 MOAT_ASSERT_SIZE(struct moat_failsafe, 8 + 64 * 24);
 
 /*
+ * An array of one element, written by the agent after own addresses,
+ * interfaces or failsafe entries have changed; what programs remember of
+ * those holds for one epoch, which only grows from 1.
+ */
+struct moat_host {
+	__u64 epoch;
+	__u64 failsafe_ports[2]; /* by direction of the entries: bit n, some
+				    port of one is n modulo 64 */
+	__u32 failsafe_generation; /* in force when they last changed: its flows
+				      may have been opened by entries of before */
+	__u32 pad;
+};
+MOAT_ASSERT_SIZE(struct moat_host, 32);
+
+/*
  * Rate buckets: a fixed array indexed by a seeded hash of (slot, source).
  * A collision shares a bucket, it never grants more. The first member is the
  * kernel's struct bpf_spin_lock (4 bytes), written by programs only.

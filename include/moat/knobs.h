@@ -65,7 +65,7 @@ struct moat_knobs {
 	__u8 trace;		/* write every decision to the trace map */
 	__u8 fault;		/* tests: flow inserts fail with -fault */
 	__u8 long_way;		/* tests: no short way (quick.h) */
-	__u8 pad[1];
+	__u8 xdp_quick;		/* tests: drops of the short way from the first */
 };
 MOAT_ASSERT_SIZE(struct moat_knobs, 8 + 64 + 8 + 16 + 8 + 56 + 8 + 8);
 

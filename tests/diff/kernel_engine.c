@@ -80,6 +80,7 @@ struct kernel_engine *kernel_engine_open(const struct config *c)
 		.unassigned_allow = c->unassigned_allow,
 		.forwarding_judge = c->forwarding_judge,
 		.trace = true,
+		.xdp_quick = true,
 	};
 	const char *why = "";
 

@@ -36,6 +36,7 @@ struct datapath_settings {
 	bool midstream_drop, unassigned_allow, forwarding_judge;
 	bool trace;	/* every decision to the trace map: tests, explain */
 	bool long_way;	/* tests: every packet through the whole pipeline */
+	bool xdp_quick;	/* tests: XDP drops by its short way what it can */
 	bool clsact;	/* tests: attach as on kernels before 6.6 */
 	int fault;	/* tests: flow inserts fail with -fault */
 };

@@ -94,7 +94,7 @@ bool map_in_set(const char *name)
 bool map_is_private(const char *name)
 {
 	static const char *const shared[] = { "own", "ifaces", "failsafe",
-					      "buckets", "packets", "totals",
+					      "host", "buckets", "packets", "totals",
 					      "ethertypes", "leases",
 					      "lease_locks" };
 
@@ -268,6 +268,7 @@ static void set_knobs(struct moat_bpf *skel, const struct load_spec *spec)
 	k->xdp_load_bytes = datapath_facts()->xdp_load_bytes;
 	k->trace = s->trace;
 	k->long_way = s->long_way;
+	k->xdp_quick = s->xdp_quick;
 	k->fault = s->fault < 0 ? -s->fault : s->fault;
 }
 

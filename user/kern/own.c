@@ -39,10 +39,29 @@ static int remove_stale(int fd, const struct own_entry *sorted, size_t n)
 	return 0;
 }
 
+/* What programs remember of this host is void from here on. */
+static int host_changed(struct datapath *dp, struct moat_host *host)
+{
+	__u32 zero = 0;
+
+	host->epoch++;
+	return bpf_map_update_elem(datapath_map_fd(dp, "host"), &zero, host,
+				   BPF_ANY) ? -errno : 0;
+}
+
+static int host_read(struct datapath *dp, struct moat_host *ret)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(datapath_map_fd(dp, "host"), &zero, ret) ?
+	       -errno : 0;
+}
+
 int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n)
 {
 	int fd = datapath_map_fd(dp, "own");
 	_cleanup_free_ struct own_entry *sorted = NULL;
+	struct moat_host host;
 	int err;
 
 	if (n > MOAT_OWN_MAX)
@@ -59,7 +78,9 @@ int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n)
 		if (bpf_map_update_elem(fd, &sorted[i].addr, &sorted[i].own,
 					BPF_ANY))
 			err = -errno;
-	return err;
+	if (!err)
+		err = host_read(dp, &host);
+	return err ? err : host_changed(dp, &host);
 }
 
 unsigned datapath_iface_index(const struct datapath *dp, __u32 ifindex)
@@ -145,18 +166,45 @@ int datapath_set_ifaces(struct datapath *dp, const struct moat_iface *e,
 	return err;
 }
 
+static void failsafe_ports(const struct moat_failsafe *f, __u64 ret[2])
+{
+	for (unsigned i = 0; i < f->count; i++) {
+		const struct moat_failsafe_entry *e = &f->entry[i];
+
+		for (unsigned port = e->first;
+		     port <= e->last && port < e->first + 64u; port++)
+			ret[e->direction & 1] |= 1ull << (port & 63);
+	}
+}
+
+/* The ports come first, while entries of both kinds are counted in: a packet
+ * of a failsafe entry always finds its port. */
 int datapath_set_failsafe(struct datapath *dp, const struct moat_failsafe *f)
 {
 	int fd = datapath_map_fd(dp, "failsafe");
 	struct moat_failsafe now;
+	struct moat_host host;
 	__u32 zero = 0;
+	int err;
 
 	if (f->count > MOAT_FAILSAFE_MAX)
 		return -E2BIG;
 	if (!bpf_map_lookup_elem(fd, &zero, &now) &&
 	    !memcmp(&now, f, sizeof(now)))
 		return 0;
-	return bpf_map_update_elem(fd, &zero, f, BPF_ANY) ? -errno : 0;
+	err = host_read(dp, &host);
+	if (err)
+		return err;
+	host.failsafe_generation = MOAT_CTL_GENERATION(dp->store.control->word);
+	failsafe_ports(f, host.failsafe_ports);
+	err = host_changed(dp, &host);
+	if (err)
+		return err;
+	if (bpf_map_update_elem(fd, &zero, f, BPF_ANY))
+		return -errno;
+	memset(host.failsafe_ports, 0, sizeof(host.failsafe_ports));
+	failsafe_ports(f, host.failsafe_ports);
+	return host_changed(dp, &host);
 }
 
 void datapath_heartbeat(struct datapath *dp)
