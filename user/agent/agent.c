@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "base/log.h"
 
 #define CONFIG_MAX (1u << 20)
+#define MMAP_THRESHOLD (256 << 10)	/* bytes */
 #define HEALTH_SECONDS 5
 #define TEXTFILE_SECONDS 15
 #define CALIBRATE_SECONDS 60
@@ -308,6 +310,8 @@ int agent_main(int argc, char **argv)
 		return o.exit_code;
 	log_set_level(o.debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
+	/* glibc would raise it with use, and keep what large requests took. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	config = read_config(o.config ? o.config : AGENT_CONFIG_PATH,
 			     o.config != NULL);
 	if (!config)

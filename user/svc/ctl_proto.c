@@ -9,6 +9,8 @@
 #include "base/cleanup.h"
 #include "svc/ctl_proto.h"
 
+#define KEEP_MAX 65536	/* bytes of memory that an idle client keeps */
+
 int ctl_lines_add(struct ctl_lines *l, const void *data, size_t len)
 {
 	if (l->start > (l->in.len >> 1)) {
@@ -43,6 +45,9 @@ int ctl_lines_next(struct ctl_lines *l, char **ret_line)
 		return -ENOMEM;
 	l->start += len + 1;
 	l->scanned = l->start;
+	/* A long request has left its memory: it is not kept for the next. */
+	if (l->start == l->in.len && l->in.cap > KEEP_MAX)
+		ctl_lines_free(l);
 	*ret_line = copy;
 	return 1;
 }
@@ -54,11 +59,42 @@ void ctl_lines_free(struct ctl_lines *l)
 	l->scanned = 0;
 }
 
+/* The quote that ends a string, or the NUL behind an unfinished one. */
+static const char *end_of_string(const char *p)
+{
+	while (*p && *p != '"')
+		p += p[0] == '\\' && p[1] ? 2 : 1;
+	return p;
+}
+
+/*
+ * Each value stands behind a bracket, a comma or a colon. A short text of many
+ * values would take a hundred times its bytes, and seconds.
+ */
+static bool too_many_values(const char *line)
+{
+	size_t n = 0;
+
+	while ((line = strpbrk(line, "\"[,:")) && n <= CTL_VALUES_MAX) {
+		if (*line != '"')
+			n++;
+		else
+			line = end_of_string(line + 1);
+		line += *line != 0;
+	}
+	return n > CTL_VALUES_MAX;
+}
+
 int ctl_parse(const char *line, json_t **ret, char *err, size_t errlen)
 {
 	json_error_t error;
-	json_t *value = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+	json_t *value;
 
+	if (too_many_values(line)) {
+		snprintf(err, errlen, "more than %u values", CTL_VALUES_MAX);
+		return -EBADMSG;
+	}
+	value = json_loads(line, JSON_REJECT_DUPLICATES, &error);
 	if (!value) {
 		snprintf(err, errlen, "column %d: %s", error.column,
 			 error.text);

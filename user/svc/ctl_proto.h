@@ -96,6 +96,8 @@
 
 /* Bytes of one line, its newline included; longer ones end the connection. */
 #define CTL_MESSAGE_MAX (16u << 20)
+/* Values of one message, nested ones counted; explain sends 4,096 packets. */
+#define CTL_VALUES_MAX (1u << 18)
 
 /* Exit codes of interface.md section 3, as carried in "code". */
 enum ctl_code {

@@ -16,12 +16,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "svc/ctl_listen.h"
+#include "svc/ctl_peer.h"
 #include "svc/ctl_server.h"
 
 #define OUT_HIGH (256u << 10)	/* bytes waiting: make no more parts */
 #define PARTS_A_TURN 16		/* then the other sources have theirs */
 #define PARTS_NS 2000000u	/* … or after so long: P8 */
 #define REQUESTS_A_TURN 8
+#define IN_HIGH (64u << 20)	/* bytes of unfinished requests, all together */
+#define ROOTS_OWN 8		/* places that only root gets */
 
 struct listener {
 	struct ctl_server *server;
@@ -202,7 +205,19 @@ static bool send_some(struct conn *c)
 		buf_consume(&c->out, n);
 		c->since_ms = now_ms();
 	}
+	if (c->out.cap > OUT_HIGH)
+		buf_free(&c->out);
 	return true;
+}
+
+static size_t held_bytes(const struct ctl_server *s)
+{
+	const struct conn *c;
+	size_t n = 0;
+
+	for (c = s->conns; c; c = c->next)
+		n += c->lines.in.len - c->lines.start;
+	return n;
 }
 
 static bool receive_some(struct conn *c)
@@ -219,7 +234,15 @@ static bool receive_some(struct conn *c)
 	/* The clock of a request starts with its first byte. */
 	if (c->lines.start == c->lines.in.len)
 		c->since_ms = now_ms();
-	return ctl_lines_add(&c->lines, data, n) == 0;
+	if (ctl_lines_add(&c->lines, data, n))
+		return false;
+	/* Sixty-four clients of 16 MiB each would be more than there is. */
+	if (held_bytes(c->server) > IN_HIGH) {
+		reply(c, ctl_error(CTL_UNREACHABLE, "too much is being sent "
+				   "to the agent at once, try again"));
+		c->last = true;
+	}
+	return true;
 }
 
 static bool busy(const struct conn *c)
@@ -266,30 +289,6 @@ static void on_conn(int fd, uint32_t events, void *arg)
 	advance(c);
 }
 
-/* The kernel checked the mode at connect(); a descriptor may have been passed
- * on since, and a folder opened up by hand. */
-static bool allowed(const struct ctl_server *s, int fd, struct ctl_peer *ret)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-	gid_t groups[256];
-	socklen_t size = sizeof(groups);
-	size_t i;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		return false;
-	*ret = (struct ctl_peer){.uid = cred.uid, .gid = cred.gid,
-				 .pid = cred.pid};
-	if (cred.uid == 0 || cred.uid == geteuid() || cred.gid == s->gid)
-		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
-		return false;
-	for (i = 0; i < size / sizeof(*groups); i++)
-		if (groups[i] == s->gid)
-			return true;
-	return false;
-}
-
 static int conn_new(struct listener *l, int fd, const struct ctl_peer *peer)
 {
 	struct ctl_server *s = l->server;
@@ -328,6 +327,37 @@ static void turn_away(int fd, enum ctl_code code, const char *why)
 	buf_free(&out);
 }
 
+/*
+ * Room for one more. At the limit, the one that has waited longest for its
+ * client, of the user who has most, is hung up; those whose reply is being
+ * made or sent are left alone. Root has some places of its own on top.
+ */
+static bool make_room(struct listener *l, const struct ctl_peer *peer)
+{
+	unsigned int max = l->server->settings.max_connections +
+		(peer->uid == 0 ? ROOTS_OWN : 0);
+	struct conn *c, *i, *victim = NULL;
+	unsigned int n, most = 0;
+
+	if (l->connections < max)
+		return true;
+	for (c = l->server->conns; c; c = c->next) {
+		if (c->listener != l || busy(c))
+			continue;
+		for (n = 0, i = l->server->conns; i; i = i->next)
+			n += i->listener == l && i->peer.uid == c->peer.uid;
+		if (n > most || (n == most && c->since_ms < victim->since_ms)) {
+			most = n;
+			victim = c;
+		}
+	}
+	if (!victim)
+		return false;
+	turn_away(victim->fd, CTL_UNREACHABLE, "too many connections");
+	conn_free(victim);
+	return true;
+}
+
 static void on_listen(int listen_fd, uint32_t events, void *arg)
 {
 	struct listener *l = arg;
@@ -337,9 +367,10 @@ static void on_listen(int listen_fd, uint32_t events, void *arg)
 
 	if (fd < 0)
 		return;
-	if (!allowed(l->server, fd, &peer))
-		turn_away(fd, CTL_UNREACHABLE, "permission denied");
-	else if (l->connections >= l->server->settings.max_connections)
+	if (!ctl_peer_allowed(fd, l->server->gid, &peer))
+		turn_away(fd, CTL_UNREACHABLE, "permission denied: neither "
+			  "root nor in the group of the socket");
+	else if (!make_room(l, &peer))
 		turn_away(fd, CTL_UNREACHABLE, "too many connections");
 	else if (conn_new(l, fd, &peer) == 0)
 		fd = -1;

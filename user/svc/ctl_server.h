@@ -54,7 +54,9 @@ struct ctl_settings {
 	const char *group;	/* of sockets and folder; unknown: root's */
 	const struct ctl_command *commands;	/* ends with a NULL name */
 	void *arg;
-	unsigned int max_connections;	/* each socket; 0: 32 */
+	unsigned int max_connections;	/* each socket, root's own 8 on top;
+					   0: 32. One more hangs up the one
+					   that waits longest for its client */
 	unsigned int request_ms;	/* to send a request, or to take some
 					   of a reply; 0: 30000 */
 	unsigned int idle_ms;		/* between requests; 0: 120000 */

@@ -208,6 +208,33 @@ static void typed_fields(void **state)
 	json_decref(v);
 }
 
+/* A message whose values would take gigabytes is none; a string may hold
+ * anything. */
+static void values_are_counted(void **state)
+{
+	_cleanup_free_ char *text = malloc(2u << 20);
+	char err[200] = "";
+	json_t *value = NULL;
+	size_t n = 0;
+
+	assert_non_null(text);
+	n += sprintf(text, "{\"x\":[0");
+	while (n < (1u << 20))
+		n += sprintf(text + n, ",0");
+	sprintf(text + n, "]}");
+	assert_int_equal(ctl_parse(text, &value, err, sizeof(err)), -EBADMSG);
+	assert_string_equal(err, "more than 262144 values");
+	n = sprintf(text, "{\"x\":\"\\\"");
+	while (n < (1u << 20))
+		n += sprintf(text + n, ",:[\\\\");
+	sprintf(text + n, "\"}");
+	assert_int_equal(ctl_parse(text, &value, err, sizeof(err)), 0);
+	json_decref(value);
+	/* An unfinished string ends with the text. */
+	assert_int_equal(ctl_parse("{\"x\":\"\\", &value, err,
+				   sizeof(err)), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +247,7 @@ int main(void)
 		cmocka_unit_test(errors_hold_any_bytes),
 		cmocka_unit_test(reply_codes),
 		cmocka_unit_test(typed_fields),
+		cmocka_unit_test(values_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
