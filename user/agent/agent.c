@@ -234,11 +234,14 @@ static int start(struct agent *a)
 	a->loop = loop_new();
 	if (!a->loop)
 		return log_error(-errno, "loop: %s", strerror(errno));
-	r = open_state(a);
+	r = keep_take(&a->keep);
+	if (!r)
+		r = open_state(a);
 	if (!r)
 		r = agent_find_hidden(a);
 	if (!r && !a->dp)
 		r = agent_open_datapath(a);
+	keep_opened(&a->keep);
 	if (!r)
 		r = start_enforcing(a);
 	if (!r)
@@ -265,6 +268,7 @@ static void stop(struct agent *a)
 	slots_free(&a->slots);
 	free(a->slot_base);
 	json_decref(a->programs);
+	keep_free(&a->keep);
 	datapath_close(a->dp);
 	state_close(a->state);
 	loop_free(a->loop);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "agent/held.h"
+#include "agent/keep.h"
 #include "agent/locals.h"
 #include "agent/netfacts.h"
 #include "agent/select.h"
@@ -61,6 +62,7 @@ struct agent {
 	struct state *state;
 	bool state_damaged;
 	struct datapath *dp;
+	struct keep keep;
 	bool pins_hidden;
 	bool attaching;		/* the image stands: devices may have it */
 	json_t *programs;	/* programs.json as last written */

@@ -75,6 +75,8 @@ int agent_open_datapath(struct agent *a)
 
 	agent_settings(a->config, &s);
 	s.pin_dir = a->config->bpffs;
+	s.kept = a->keep.given;
+	s.nkept = a->keep.ngiven;
 	r = datapath_open(&s, &a->dp, &why);
 	if (r == -ENOSPC) {
 		settings_least(&s);

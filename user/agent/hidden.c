@@ -4,6 +4,7 @@
  * be opened by its id, so the ids of ours are kept on disk: a device that
  * carries one of them, while the pin directory is empty, is enforced by maps
  * that we can't reach. Attaching a second set would judge everything twice.
+ * Unless the service manager kept their descriptors (keep.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -81,17 +82,23 @@ static bool runs_on(struct agent *a, uint32_t ifindex, uint32_t program)
 	return false;
 }
 
+/* Does one of ours run whose maps and link nobody has handed to us? */
 static bool any_runs(struct agent *a, const json_t *file)
 {
+	const struct keep *k = &a->keep;
+	bool complete = kept_complete(k->given, k->ngiven);
 	const json_t *one;
+	uint32_t ifindex;
 	size_t i;
 
-	json_array_foreach(json_object_get(file, "programs"), i, one)
-		if (runs_on(a, (uint32_t)json_integer_value(
-				json_array_get(one, 0)),
-			    (uint32_t)json_integer_value(
+	json_array_foreach(json_object_get(file, "programs"), i, one) {
+		ifindex = (uint32_t)json_integer_value(json_array_get(one, 0));
+		if (complete && kept_attached(k->given, k->ngiven, ifindex))
+			continue;
+		if (runs_on(a, ifindex, (uint32_t)json_integer_value(
 				json_array_get(one, 1))))
 			return true;
+	}
 	return false;
 }
 
@@ -133,6 +140,10 @@ int agent_find_hidden(struct agent *a)
 			  "but nothing is pinned under %s: is another file "
 			  "system mounted over it? Nothing is changed",
 			  a->config->bpffs);
+	else if (!r && a->keep.ngiven)
+		log_warning("nothing is pinned under %s: going on with the "
+			    "maps and links that the service manager kept",
+			    a->config->bpffs);
 	json_decref(file);
 	return r;
 }

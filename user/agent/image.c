@@ -108,6 +108,8 @@ int agent_switch(struct agent *a, struct compiled *c,
 
 	if (!datapath_fits(a->dp, used, slots))
 		r = datapath_grow(a->dp, used, slots);
+	if (!r && a->attaching)
+		keep_now(&a->keep, a->dp);
 	if (!r)
 		r = store_push(a->dp, c->image, deadline_seconds,
 			       ret_generation);

@@ -188,6 +188,7 @@ int agent_refresh_net(struct agent *a)
 	detach_others(a);
 	attach_wanted(a);
 	agent_save_programs(a);
+	keep_now(&a->keep, a->dp);
 	if (changed > 0)
 		agent_recompile(a);
 	return 0;

@@ -16,9 +16,16 @@ int datapath_map_fd(const struct datapath *dp, const char *map)
 	return load_map_fd(dp->load, map);
 }
 
-static int find_pinned(void *arg, const char *map)
+/* Pins first: what was handed over may be a step behind. But a set of a higher
+ * number was made while other pins than these were seen. */
+static int find_former(void *arg, const char *map)
 {
-	return pins_map(arg, map);
+	const struct datapath *dp = arg;
+	int fd = -ENOENT;
+
+	if (!map_in_set(map) || dp->pins.set >= kept_set(&dp->settings))
+		fd = pins_map(&dp->pins, map);
+	return fd == -ENOENT ? kept_map(&dp->settings, map) : fd;
 }
 
 static int find_loaded(void *arg, const char *map)
@@ -50,8 +57,8 @@ static int open_programs(struct datapath *dp)
 		.settings = &dp->settings,
 		.rule_slots = dp->settings.rule_slots,
 		.hz = dp->clocks.hz,
-		.find = find_pinned,
-		.arg = &dp->pins,
+		.find = find_former,
+		.arg = dp,
 	};
 
 	memcpy(spec.part_bytes, dp->settings.part_bytes,
@@ -62,7 +69,8 @@ static int open_programs(struct datapath *dp)
 static int pin_everything(struct datapath *dp)
 {
 	struct bpf_object *obj = load_object(dp->load);
-	unsigned set = dp->pins.set ? dp->pins.set : 1;
+	unsigned kept = kept_set(&dp->settings);
+	unsigned set = dp->pins.set > kept ? dp->pins.set : kept ? kept : 1;
 	int err = pins_add_maps(&dp->pins, obj, set);
 
 	if (err || !pins_enabled(&dp->pins))
@@ -129,6 +137,11 @@ static int open_state(struct datapath *dp, const char **ret_why)
 		err = pin_everything(dp);
 	if (!err)
 		err = links_load(dp);
+	if (!err)
+		err = kept_links(dp);
+	if (err > 0)
+		err = links_repair(dp);
+	err = err < 0 ? err : 0;
 	if (err)
 		*ret_why = why_set("mapping and pinning: %s", strerror(-err));
 	return err;
@@ -154,6 +167,8 @@ int datapath_open(const struct datapath_settings *s, struct datapath **ret,
 		return err;
 	/* The caller's string need not outlive this call. */
 	dp->settings.pin_dir = pins_enabled(&dp->pins) ? dp->pins.root : NULL;
+	dp->settings.kept = NULL;
+	dp->settings.nkept = 0;
 	*ret = TAKE_PTR(dp);
 	return 0;
 }

@@ -16,6 +16,17 @@
 
 struct datapath;
 
+/*
+ * A map or an attachment whose descriptor outlives the agent in other hands,
+ * by a name of its own (F21). An attachment by a filter has a program's.
+ */
+#define KEPT_NAME 64
+struct kept_fd {
+	char name[KEPT_NAME];
+	int fd;
+	__u32 id;	/* of the map, link or program */
+};
+
 struct datapath_settings {
 	/*
 	 * Pin directory on a bpffs, made 0700. Maps already pinned there are
@@ -23,6 +34,10 @@ struct datapath_settings {
 	 * pinned (explain, tests).
 	 */
 	const char *pin_dir;
+	/* Of a former instance: used where nothing is pinned, or where they
+	 * are of a later image set. Borrowed while datapath_open() runs. */
+	const struct kept_fd *kept;
+	size_t nkept;
 	/* Sizes of maps made anew. Maps that live keep theirs, and the flows in
 	 * them, until a boot or `moatd --detach-all`. */
 	__u32 part_bytes[MOAT_PART_COUNT];	/* wanted at least, per slot */
@@ -75,6 +90,15 @@ bool datapath_fits(const struct datapath *dp,
  * with the agent. Number of pins made, or -errno.
  */
 int datapath_repair_pins(struct datapath *dp);
+
+/* All that the next instance needs to go on without pins; the descriptors stay
+ * the datapath's. Their number, at most max. */
+size_t datapath_keepable(struct datapath *dp, struct kept_fd *ret, size_t max);
+/* Are all maps among them? Is an attachment to the interface? */
+bool kept_complete(const struct kept_fd *kept, size_t n);
+bool kept_attached(const struct kept_fd *kept, size_t n, __u32 ifindex);
+/* What kept_fd.id is for a descriptor; 0: it is none of those. */
+__u32 kept_id(int fd);
 
 /* Facts about the kernel that doctor and status print. */
 struct kernel_facts {

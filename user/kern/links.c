@@ -57,8 +57,8 @@ struct own_link *links_find(struct datapath *dp, __u32 ifindex,
 	return NULL;
 }
 
-static struct own_link *append(struct datapath *dp, __u32 ifindex,
-			       enum attach_hook hook, int fd)
+struct own_link *links_append(struct datapath *dp, __u32 ifindex,
+			      enum attach_hook hook, int fd)
 {
 	struct own_link *more = realloc(dp->links.items,
 					(dp->links.count + 1) * sizeof(*more));
@@ -84,7 +84,7 @@ static int pin_link(struct datapath *dp, const struct own_link *l)
 int links_add(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	      int fd)
 {
-	struct own_link *l = append(dp, ifindex, hook, fd);
+	struct own_link *l = links_append(dp, ifindex, hook, fd);
 	int err;
 
 	if (!l) {
@@ -154,7 +154,7 @@ static int load_folder(struct datapath *dp, const char *folder, bool links)
 						  path));
 		if (links && fd < 0)
 			return -errno;
-		if (!append(dp, ifindex, h, fd)) {
+		if (!links_append(dp, ifindex, h, fd)) {
 			closep(&fd);
 			return -ENOMEM;
 		}

@@ -111,6 +111,9 @@ struct own_link *links_find(struct datapath *dp, __u32 ifindex,
 /* Takes fd (also on failure) and pins it. */
 int links_add(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	      int fd);
+/* Takes fd over without pinning it. NULL: no memory, fd as it was. */
+struct own_link *links_append(struct datapath *dp, __u32 ifindex,
+			      enum attach_hook hook, int fd);
 /* Detaches a link, removes its pin and forgets it. */
 void links_drop(struct datapath *dp, struct own_link *link);
 /* Moves every attachment to the programs of l; all or none. */
@@ -120,6 +123,14 @@ int links_repair(struct datapath *dp);
 char *link_path(const struct datapath *dp, const struct own_link *l,
 		char buf[PIN_PATH]);
 int link_ids(int fd, __u32 *ret_link, __u32 *ret_prog, __u32 *ret_ifindex);
+
+/* ---- kept.c: descriptors of a former instance ---- */
+
+/* The latest whole image set among them, 0: none. */
+unsigned kept_set(const struct datapath_settings *s);
+/* A copy of a map's descriptor, the caller's, or -ENOENT. */
+int kept_map(const struct datapath_settings *s, const char *map);
+int kept_links(struct datapath *dp);
 
 /* ---- attach_*.c ---- */
 
