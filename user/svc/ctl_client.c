@@ -175,8 +175,9 @@ int ctl_call(struct ctl_client *c, const json_t *request, ctl_part_fn part,
 	bool go_on;
 	int r;
 
+	/* An agent that will not listen says why before it hangs up. */
 	r = send_request(c, request, deadline);
-	if (r)
+	if (r && r != -ECONNRESET)
 		return r;
 	for (;;) {
 		r = next_object(c, deadline, &object);
