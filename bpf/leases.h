@@ -52,7 +52,11 @@ static __always_inline bool lease_is_of(const struct moat_lease *l,
 static __always_inline struct moat_lease *
 lease_after(struct moat_lease *l, __u64 word)
 {
+#ifdef __bpf__	/* tests also compile this for user space */
 	asm volatile("%0 &= 0" : "+r"(word));
+#else
+	word &= 0;
+#endif
 	return (void *)l + word;
 }
 

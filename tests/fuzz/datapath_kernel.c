@@ -31,10 +31,11 @@ static void settings_of(const struct config *c, struct datapath_settings *ret)
 		.unassigned_allow = c->unassigned_allow,
 		.forwarding_judge = c->forwarding_judge,
 		.trace = true,
+		.lease_after = WORLD_LEASE_AFTER,
 	};
 
 	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
-		s.table_entries[i] = 256;
+		s.table_entries[i] = 64; /* and 16 buckets of leases */
 	for (int i = 0; i < MOAT_TIMEOUT_COUNT; i++)
 		s.timeout_seconds[i] = seconds[i];
 	for (int i = 0; i < MOAT_ESSENTIAL_COUNT; i++)
@@ -61,6 +62,8 @@ bool datapath_kernel_open(const struct world *w, const char **ret_why)
 	must(datapath_set_ifaces(dp, &w->iface, 1) == 0);
 	must(datapath_set_failsafe(dp, &w->failsafe) == 0);
 	must(store_push(dp, w->engines.image, 0, &generation) == 0);
+	/* Own addresses have just changed, which keeps leases out for 2 s. */
+	dp->store.control->lease_floor = 0;
 	return true;
 }
 
@@ -96,6 +99,7 @@ void datapath_kernel_clear(void)
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		flush(tables[i]);
 	clear_budget();
+	leases_clear(&dp->leases);
 	datapath_heartbeat(dp);
 }
 

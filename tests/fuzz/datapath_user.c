@@ -18,10 +18,13 @@
 #include "fuzz/bpf_user.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/shim_maps.h"
+#include "kern/private.h"
 
 #define WINDOW 16384
 #define WINDOW_AT 0x10000000ul
+#define ALIGN 2		/* NET_IP_ALIGN of CPUs that want aligned words */
 #define HZ 250
+#define LEASE_BUCKETS 16	/* as many as bpf/maps.h has */
 #define NOW 100000000ull	/* jiffies64 of every run */
 
 static struct {
@@ -72,10 +75,10 @@ __u64 shim_xdp_length(const void *ctx)
 static void show(size_t linear)
 {
 	ASAN_POISON_MEMORY_REGION(window, WINDOW);
-	ASAN_UNPOISON_MEMORY_REGION(window, linear);
-	memcpy(window, it.frame, linear);
+	ASAN_UNPOISON_MEMORY_REGION(window + ALIGN, linear);
+	memcpy(window + ALIGN, it.frame, linear);
 	it.linear = linear;
-	it.skb.data = it.xdp.data = (__u32)(unsigned long)window;
+	it.skb.data = it.xdp.data = (__u32)(unsigned long)(window + ALIGN);
 	it.skb.data_end = it.xdp.data_end = it.skb.data + (__u32)linear;
 }
 
@@ -117,6 +120,10 @@ static void set_knobs(const struct world *w)
 	k->forwarding_judge = w->config->forwarding_judge;
 	k->xdp_load_bytes = 1;
 	k->trace = 1;
+	load_lease_keys(k->lease_key);
+	k->lease_time = MOAT_LEASE_SECONDS * HZ;
+	k->lease_mask = LEASE_BUCKETS - 1;
+	k->lease_after = WORLD_LEASE_AFTER;
 }
 
 static void set_image(struct image *image)
@@ -155,6 +162,11 @@ void datapath_user_open(const struct world *w)
 			 &w->own[i].own);
 	shim_put(bpf_user_map(BPF_USER_ifaces), &index, &w->iface);
 	shim_put(bpf_user_map(BPF_USER_failsafe), &zero, &w->failsafe);
+}
+
+void datapath_user_long_way(bool on)
+{
+	((struct moat_knobs *)bpf_user_knobs())->long_way = on;
 }
 
 void datapath_user_clear(void)
@@ -232,7 +244,7 @@ void datapath_user_run(const struct run_packet *p, const struct layout *l,
 	const struct moat_trace *trace;
 	__u32 zero = 0;
 
-	must(p->len >= ETH_HLEN && p->len <= WINDOW);
+	must(p->len >= ETH_HLEN && p->len <= WINDOW - ALIGN);
 	memcpy(it.frame, p->frame, p->len);
 	it.len = p->len;
 	if (p->hook != ATTACH_XDP)

@@ -17,6 +17,8 @@ struct layout {
 void datapath_user_open(const struct world *w);
 /* Flows, fragments and counters go. */
 void datapath_user_clear(void);
+/* All packets go the way of those that the short one (bpf/quick.h) leaves. */
+void datapath_user_long_way(bool on);
 void datapath_user_run(const struct run_packet *p, const struct layout *l,
 		       struct run_result *ret);
 

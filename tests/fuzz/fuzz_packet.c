@@ -136,18 +136,18 @@ static void run_both(const struct run_packet *p, struct run_result *ret)
  * As on the wire XDP comes first. It drops nothing that tc would not, nor for
  * another reason (F19); whether a frame is for another host only tc knows.
  */
-static void run_ingress(const struct run_packet *p)
+static void run_ingress(const struct run_packet *p, struct run_result *ret)
 {
 	struct run_packet early = *p;
-	struct run_result xdp, tc;
+	struct run_result xdp;
 
 	early.hook = ATTACH_XDP;
 	run_both(&early, &xdp);
 	must(xdp.action == XDP_PASS || xdp.action == XDP_DROP);
-	run_both(p, &tc);
+	run_both(p, ret);
 	if (xdp.action == XDP_DROP &&
-	    tc.trace.reason != MOAT_REASON_OTHER_HOST)
-		compare(p, "tc", answer_of(&tc), "XDP", answer_of(&xdp));
+	    ret->trace.reason != MOAT_REASON_OTHER_HOST)
+		compare(p, "tc", answer_of(ret), "XDP", answer_of(&xdp));
 }
 
 static const struct {
@@ -187,18 +187,36 @@ static void compare_flows(void)
 	}
 }
 
-static void check_sequence(const struct run_packet *p, size_t n)
+/* What each packet is told where none takes the short way. */
+static void run_long_way(const struct run_packet *p, size_t n,
+			 struct answer *ret)
 {
 	struct run_result r;
 
+	datapath_user_clear();
+	datapath_user_long_way(true);
+	for (size_t i = 0; i < n; i++) {
+		datapath_user_run(&p[i], &(struct layout){ 0 }, &r);
+		ret[i] = answer_of(&r);
+	}
+	datapath_user_long_way(false);
+}
+
+static void check_sequence(const struct run_packet *p, size_t n)
+{
+	struct answer all[PACKETS];
+	struct run_result r;
+
+	run_long_way(p, n, all);
 	datapath_user_clear();
 	if (kernel)
 		datapath_kernel_clear();
 	for (size_t i = 0; i < n; i++) {
 		if (p[i].hook == ATTACH_TC_INGRESS)
-			run_ingress(&p[i]);
+			run_ingress(&p[i], &r);
 		else
 			run_both(&p[i], &r);
+		compare(&p[i], "long way", all[i], "any way", answer_of(&r));
 	}
 	if (kernel)
 		compare_flows();

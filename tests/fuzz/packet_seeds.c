@@ -123,28 +123,38 @@ static void save(const char *folder, const struct seed *s)
 	must(fclose(f) == 0);
 }
 
-/* Handshake, data, end; opened from either side. */
-static void conversation(const char *folder, const struct packet_spec *opening,
-			 int direction)
+/* Handshake, then data alone, or data and the end of it. */
+static const uint8_t talk[] = { SYN, SYN | ACK, ACK, ACK, ACK, ACK, ACK, ACK };
+static const uint8_t whole[] = { SYN, SYN | ACK, ACK, ACK, FIN | ACK,
+				 FIN | ACK, ACK, RST };
+
+/* Eight segments, to and fro; opened from either side. */
+static void one_conversation(const char *folder, const uint8_t flags[8],
+			     const struct packet_spec *opening, int direction)
 {
-	static const uint8_t flags[] = { SYN, SYN | ACK, ACK, ACK, FIN | ACK,
-					 FIN | ACK, RST };
 	struct packet_spec there = *opening, back = packet_reply(opening);
 	struct seed s = { .len = 0 };
 
 	there.seq = back.ack = 1000;
 	there.ack = back.seq = 2000;
-	for (size_t i = 0; i < sizeof(flags); i++) {
+	for (size_t i = 0; i < 8; i++) {
 		bool reply = i & 1;
 		struct packet_spec *p = reply ? &back : &there;
 
 		p->flags = flags[i];
-		p->payload_len = i == 3 ? 100 : 0;
+		p->payload_len = i > 2 && i < 6 ? 100 : 0;
 		p->seq += i < 3;
 		p->ack += i < 3;
 		add(&s, direction ^ (reply ? PACKET_EGRESS : 0), p);
 	}
 	save(folder, &s);
+}
+
+static void conversation(const char *folder, const struct packet_spec *opening,
+			 int direction)
+{
+	one_conversation(folder, talk, opening, direction);
+	one_conversation(folder, whole, opening, direction);
 }
 
 /* An opening, its answer, and an ICMP error about it. */

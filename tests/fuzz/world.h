@@ -10,6 +10,9 @@
 #include "diff/engines.h"
 #include "kern/datapath.h"
 
+/* Flows get their lease (moat/lease.h) early: conversations are short. */
+#define WORLD_LEASE_AFTER 1
+
 struct world {
 	struct config *config;
 	struct policy *policy;
