@@ -25,14 +25,14 @@ struct measure {
 	double lapsed;		/* ns of a packet that finds its lease over */
 };
 
-/* Leases last two seconds: moat's turn is as long, so that as many end in it
- * as in a steady stream. */
+/* With a million flows moat's turn is as long as a lease, so that as many end
+ * in it as in a steady stream; with fewer, hardly a packet finds one over. */
 static double seconds_of(enum cost_program which, size_t flows)
 {
 	if (bench_quick())
 		return 0.02;
 	if (which == COST_MOAT)
-		return flows > 1024 ? 2.2 : 0.4;
+		return flows > 65536 ? MOAT_LEASE_SECONDS * 1.1 : 0.4;
 	return which == COST_EMPTY || which == COST_PARSE ? 0.2 : 0.4;
 }
 
