@@ -62,6 +62,7 @@ static void on_second(void *arg)
 	if (a->second % HEALTH_SECONDS == 0) {
 		agent_check_health(a);
 		agent_watch_file(a);
+		agent_fold_members(a);
 	}
 	if (a->second % TEXTFILE_SECONDS == 0)
 		agent_write_textfile(a);

@@ -165,6 +165,7 @@ int agent_replace_image(struct agent *a);
 
 struct push_request {
 	const char *document, *message;
+	const struct member_list *members;	/* laid over it; NULL: none */
 	uint32_t confirm_seconds;	/* 0: now */
 	bool dry_run, audit, allow_unassigned, refuse_cuts;
 	uid_t uid;
@@ -182,6 +183,20 @@ void agent_check_file(struct agent *a);
 void agent_check_file_soon(struct agent *a);
 /* Once every few seconds: compares if somebody has written the file. */
 void agent_watch_file(struct agent *a);
+
+/* ---- member.c ---- */
+
+struct member_request {
+	const char *group, *message;
+	const struct cidr *cidrs;
+	size_t ncidrs;
+	bool remove, allow_unassigned;
+	uid_t uid;
+};
+/* The reply of ctl_proto.h. */
+json_t *agent_member(struct agent *a, const struct member_request *rq);
+/* Writes the policy with its changes as one, once they have become many. */
+void agent_fold_members(struct agent *a);
 
 /* ---- confirm.c ---- */
 

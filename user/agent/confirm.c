@@ -136,7 +136,8 @@ static bool same_policy(struct agent *a, uint32_t generation)
 	if (state_load_generation(a->state, generation, &r))
 		return true;
 	return strcmp(r->sha256, a->current->record->sha256) == 0 &&
-	       r->audit == a->current->record->audit;
+	       r->audit == a->current->record->audit &&
+	       member_list_equal(&r->members, &a->current->record->members);
 }
 
 /* The newest of the history that is older than what is in force. */
@@ -181,6 +182,7 @@ json_t *agent_rollback(struct agent *a, uint32_t generation,
 	snprintf(message, sizeof(message), "rollback to generation %u",
 		 generation);
 	rq.document = old->document;
+	rq.members = &old->members;
 	rq.audit = old->audit;
 	rq.message = message;
 	return agent_push(a, &rq);

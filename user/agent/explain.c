@@ -65,7 +65,7 @@ static json_t *set_policy(struct explaining *e, const char *document)
 	e->held = a->current;
 	e->generation = a->current ? a->current->record->generation : 0;
 	if (document) {
-		r = held_read(document, a->config, &diags, &e->own);
+		r = held_read(document, NULL, a->config, &diags, &e->own);
 		e->held = e->own;
 		e->generation = 0;
 	}

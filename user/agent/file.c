@@ -41,8 +41,9 @@ void agent_check_file(struct agent *a)
 
 	if (buf_read_file(&text, a->config->policy, MOAT_MAX_DOCUMENT) == 0)
 		differs = !a->current ||
-			  (strcmp(buf_text(&text),
-				  a->current->record->document) != 0 &&
+			  ((a->current->record->members.count ||
+			    strcmp(buf_text(&text),
+				   a->current->record->document) != 0) &&
 			   !same_model(a, buf_text(&text)));
 	a->policy_file_differs = differs;
 	buf_free(&text);

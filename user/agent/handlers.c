@@ -8,6 +8,7 @@
 #include "agent/agent.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/reader.h"
 
 #define CONFIRM_MAX 86400
 
@@ -68,6 +69,54 @@ static json_t *cmd_push(struct ctl_request *rq)
 		return ctl_error(CTL_USAGE, "one of confirm_seconds and now "
 				 "is needed");
 	return agent_push(rq->arg, &p);
+}
+
+static json_t *get_cidrs(const json_t *list, struct cidr *ret)
+{
+	char network[ADDR_TEXT];
+	json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, one) {
+		const char *text = json_string_value(one);
+		int r = text ? cidr_parse(text, &ret[i]) : -EINVAL;
+
+		if (r == -EDOM)
+			return ctl_error(CTL_USAGE, "%s has host bits set; the "
+					 "network is %s", text,
+					 cidr_print(&ret[i], false, network));
+		if (r || !ret[i].length)
+			return ctl_error(CTL_USAGE, "\"%s\" is no address or "
+					 "CIDR of members", text ? text : "?");
+	}
+	return NULL;
+}
+
+static json_t *cmd_member(struct ctl_request *rq)
+{
+	struct member_request m = {.uid = rq->peer->uid};
+	const json_t *list = json_object_get(rq->json, "addresses");
+	_cleanup_free_ struct cidr *cidrs = NULL;
+	const char *op = "";
+	json_t *error;
+
+	if (ctl_get_string(rq->json, "op", &op) ||
+	    (strcmp(op, "add") != 0 && strcmp(op, "remove") != 0))
+		return bad("op");
+	m.remove = strcmp(op, "remove") == 0;
+	if (ctl_get_string(rq->json, "group", &m.group) || !m.group)
+		return bad("group");
+	if (ctl_get_string(rq->json, "message", &m.message))
+		return bad("message");
+	if (ctl_get_bool(rq->json, "allow_unassigned", &m.allow_unassigned))
+		return bad("allow_unassigned");
+	m.ncidrs = json_array_size(list);
+	cidrs = calloc(m.ncidrs + 1, sizeof(*cidrs));
+	if (!m.ncidrs || !cidrs)
+		return bad("addresses");
+	error = get_cidrs(list, cidrs);
+	m.cidrs = cidrs;
+	return error ? error : agent_member(rq->arg, &m);
 }
 
 static json_t *cmd_pending(struct ctl_request *rq)
@@ -140,12 +189,32 @@ static json_t *record_json(const struct record *r)
 {
 	char text[40];
 
-	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i}",
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:o}",
 			 "generation", (int)r->generation,
 			 "policy", r->policy, "revision", r->revision,
 			 "sha256", r->sha256, "time",
 			 clock_rfc3339(r->time_ms, text, sizeof(text)),
-			 "message", r->message, "uid", (int)r->uid);
+			 "message", r->message, "uid", (int)r->uid,
+			 "members", members_to_json(&r->members));
+}
+
+/* As it was pushed; with changes of members in it, in canonical form. */
+static json_t *document_json(const struct record *r, const struct agent *a)
+{
+	struct diags diags = {};
+	struct held *h = NULL;
+	struct buf text = {};
+	json_t *value = NULL;
+
+	if (!r->members.count)
+		return json_string(r->document);
+	if (held_read(r->document, &r->members, a->config, &diags, &h) == 0 &&
+	    policy_print(h->policy, &text) == 0)
+		value = json_string(buf_text(&text));
+	held_free(h);
+	diags_free(&diags);
+	buf_free(&text);
+	return value ? value : json_string(r->document);
 }
 
 static json_t *show(const struct record *r, const struct agent *a)
@@ -153,7 +222,7 @@ static json_t *show(const struct record *r, const struct agent *a)
 	json_t *reply = record_json(r);
 
 	json_object_set_new(reply, "ok", json_true());
-	json_object_set_new(reply, "document", json_string(r->document));
+	json_object_set_new(reply, "document", document_json(r, a));
 	if (a->current && a->current->record == r)
 		json_object_set_new(reply, "mode", json_string(
 			held_audit(a->current, a->config) ? "audit" :
@@ -245,6 +314,7 @@ const struct ctl_command agent_commands[] = {
 	{"pending", true, cmd_pending},
 	{"confirm", false, cmd_confirm},
 	{"rollback", false, cmd_rollback},
+	{"member", false, cmd_member},
 	{"status", true, cmd_status},
 	{"rules", true, cmd_rules},
 	{"flows", true, agent_flows},

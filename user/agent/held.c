@@ -64,14 +64,33 @@ static int fill_record(struct held *h, const char *document)
 	return 0;
 }
 
-int held_read(const char *document, const struct config *config,
-	      struct diags *diags, struct held **ret)
+/* A group that the document does not have has no members to change. */
+static int lay_over(struct held *h, const struct member_list *members)
+{
+	struct members_undo undo = {};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < members->count; i++) {
+		r = members_apply(h->policy, &members->item[i], &undo);
+		if (r == -ENOENT)
+			r = 0;
+	}
+	members_keep(&undo);
+	return r < 0 ? r : 0;
+}
+
+int held_read(const char *document, const struct member_list *members,
+	      const struct config *config, struct diags *diags,
+	      struct held **ret)
 {
 	CLEANUP(held) struct held *h = held_new(document, diags);
 	int r;
 
 	if (!h)
 		return diags->errors ? -EINVAL : -ENOMEM;
+	r = members ? lay_over(h, members) : 0;
+	if (r)
+		return r;
 	compile_check_overlap(h->policy, diags);
 	if (!diags->errors) {
 		reference_run_tests(h->policy, config, diags);
@@ -80,6 +99,8 @@ int held_read(const char *document, const struct config *config,
 	if (diags->errors)
 		return -EINVAL;
 	r = fill_record(h, document);
+	if (!r && members)
+		r = member_list_copy(members, &h->record->members);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(h);
@@ -91,8 +112,15 @@ int held_restore(struct record *record, struct diags *diags,
 {
 	struct held *h = held_new(record->document, diags);
 
+	int r;
+
 	if (!h)
 		return diags->errors ? -EINVAL : -ENOMEM;
+	r = lay_over(h, &record->members);
+	if (r) {
+		held_free(h);
+		return r;
+	}
 	h->record = record;
 	*ret = h;
 	return 0;

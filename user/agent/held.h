@@ -17,13 +17,15 @@ void held_free(struct held *h);
 DEFINE_CLEANUP(held, held_free)
 
 /*
- * Reads a document as pushed and checks all that needs no host: errors of the
- * reader, addresses under two NACLs, tests, never. Takes no path from it.
+ * Reads a document as pushed, lays changes of members over it (NULL: none) and
+ * checks all that needs no host: errors of the reader, addresses under two
+ * NACLs, tests, never. Takes no path from it.
  * NULL with errors in *diags; *ret is not touched then. The record has
  * document, sha256, policy and revision; the rest is the caller's.
  */
-int held_read(const char *document, const struct config *config,
-	      struct diags *diags, struct held **ret);
+int held_read(const char *document, const struct member_list *members,
+	      const struct config *config, struct diags *diags,
+	      struct held **ret);
 /* The same for a record that was checked when it was pushed: reads only. */
 int held_restore(struct record *record, struct diags *diags,
 		 struct held **ret);

@@ -98,7 +98,8 @@ static json_t *prepare(struct push *p)
 	struct record *r;
 	int err;
 
-	err = held_read(p->rq->document, a->config, &p->diags, &p->held);
+	err = held_read(p->rq->document, p->rq->members, a->config, &p->diags,
+			&p->held);
 	if (err == -EINVAL)
 		return refused(p, "the policy is refused");
 	if (err)
@@ -130,7 +131,9 @@ static bool same_as_current(const struct push *p)
 
 	return now && strcmp(now->record->sha256,
 			     p->held->record->sha256) == 0 &&
-	       now->record->audit == p->held->record->audit;
+	       now->record->audit == p->held->record->audit &&
+	       member_list_equal(&now->record->members,
+				 &p->held->record->members);
 }
 
 static void warn(struct push *p, const char *text)
@@ -165,6 +168,9 @@ static json_t *check_host(struct push *p, json_t **ret_unassigned)
 			 (unsigned long long)p->cuts.cut);
 		return refused(p, text);
 	}
+	if (a->current && a->current->record->members.count && !rq->members)
+		warn(p, "changes made by `moat member` end with this push: "
+		     "the document says who is a member");
 	if (held_audit(p->held, a->config) &&
 	    p->held->policy->mode == MODE_ENFORCE)
 		warn(p, a->config->max_mode_audit ?

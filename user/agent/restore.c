@@ -31,11 +31,33 @@ static struct held *hold(struct record *r)
 	return h;
 }
 
-static void load_committed(struct agent *a)
+/*
+ * What was laid over it since. An entry whose number the living maps never
+ * came to was written and not switched to: nobody was told that it is.
+ */
+static void load_members(struct agent *a, struct record *r,
+			 const struct store_state *s)
+{
+	uint32_t last = s->sealed && s->generation >= r->generation ?
+		s->generation : UINT32_MAX;
+	int err = state_cut_members(a->state, r->base, last);
+
+	if (!err)
+		err = state_apply_members(a->state, r, last);
+	if (err) {
+		a->state_damaged = true;
+		log_write(LOG_LEVEL_ERROR, "state: changes of members after "
+			  "generation %u: %s", r->base, strerror(-err));
+	}
+}
+
+static void load_committed(struct agent *a, const struct store_state *s)
 {
 	struct record *r = NULL;
 	int err = state_load_best(a->state, &r, &a->state_damaged);
 
+	if (!err)
+		load_members(a, r, s);
 	if (!err)
 		a->current = hold(r);
 	if (a->current && a->state_damaged)
@@ -201,9 +223,9 @@ int agent_restore(struct agent *a)
 
 	if (r && r != -ENOENT)
 		log_warning("state: slots.json: %s", strerror(-r));
-	load_committed(a);
-	reserve_generations(a);
 	store_state(a->dp, &s);
+	load_committed(a, &s);
+	reserve_generations(a);
 	load_pending(a, &s);
 	agent_refresh_locals(a);
 	/* While a push waits nothing may be switched to. */

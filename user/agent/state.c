@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Policies on disk: what is committed, pending, and was before. */
-#include "agent/state.h"
+#include "agent/state_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,22 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/statefile.h"
 #include "base/buf.h"
 
 #define HISTORY_MAX 32
-#define HISTORY_SCAN 1024
-
-struct state {
-	int dir;
-	int history;
-	char machine[64];
-	/* The record saved last, as it was written: it is written twice more
-	 * when it is promoted, and wording it costs as much as that. */
-	const struct record *worded;
-	uint32_t worded_generation;
-	struct statefile_body words;
-};
+#define HISTORY_SCAN 4096
 
 static const char *const file_names[] = {"committed.json", "pending.json"};
 
@@ -37,6 +25,7 @@ void record_free(struct record *r)
 	free(r->policy);
 	free(r->revision);
 	free(r->message);
+	member_list_free(&r->members);
 	free(r);
 }
 
@@ -47,11 +36,13 @@ struct record *record_copy(const struct record *r)
 	if (!copy)
 		return NULL;
 	*copy = *r;
+	copy->members = (struct member_list){};
 	copy->document = strdup(r->document);
 	copy->policy = strdup(r->policy);
 	copy->revision = strdup(r->revision);
 	copy->message = strdup(r->message);
-	if (copy->document && copy->policy && copy->revision && copy->message)
+	if (copy->document && copy->policy && copy->revision &&
+	    copy->message && member_list_copy(&r->members, &copy->members) == 0)
 		return copy;
 	record_free(copy);
 	return NULL;
@@ -126,6 +117,7 @@ void state_close(struct state *s)
 	closep(&s->dir);
 	closep(&s->history);
 	statefile_body_free(&s->words);
+	json_decref(s->journal);
 	free(s);
 }
 
@@ -133,14 +125,15 @@ void state_close(struct state *s)
 
 static json_t *record_to_json(const struct state *s, const struct record *r)
 {
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:s}",
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:s, s:o}",
 			 "machine", s->machine,
 			 "generation", (int)r->generation,
 			 "policy", r->policy, "revision", r->revision,
 			 "sha256", r->sha256, "message", r->message,
 			 "time_ms", (json_int_t)r->time_ms,
 			 "uid", (int)r->uid, "audit", r->audit,
-			 "made_by", r->made_by);
+			 "made_by", r->made_by,
+			 "members", members_to_json(&r->members));
 }
 
 static int record_from_json(const struct state *s, json_t *value,
@@ -152,6 +145,7 @@ static int record_from_json(const struct state *s, json_t *value,
 	int generation, uid, audit;
 	struct record r = {};
 	struct record *copy;
+	int err;
 
 	if (json_unpack(value, "{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, "
 			"s:s, s:s}", "machine", &machine, "generation", &generation,
@@ -172,9 +166,17 @@ static int record_from_json(const struct state *s, json_t *value,
 	r.uid = (uid_t)uid;
 	r.audit = audit;
 	r.generation = (uint32_t)generation;
+	r.base = r.generation;
 	copy = record_copy(&r);
 	if (!copy)
 		return -ENOMEM;
+	/* Absent in files of versions that had none. */
+	err = members_from_json(json_object_get(value, "members"),
+				&copy->members);
+	if (err) {
+		record_free(copy);
+		return err;
+	}
 	*ret = copy;
 	return 0;
 }
@@ -235,31 +237,10 @@ int state_load(struct state *s, enum state_slot slot, struct record **ret)
 	return load(s, s->dir, file_names[slot], ret);
 }
 
-static void history_name(uint32_t generation, char *ret, size_t len)
+void history_name(uint32_t generation, const char *suffix, char *ret,
+		  size_t len)
 {
-	snprintf(ret, len, "%08u.json", generation);
-}
-
-/* History first: whoever finds the committed file damaged looks there. */
-int state_promote(struct state *s, const struct record *r)
-{
-	uint32_t old[HISTORY_SCAN];
-	size_t i, n;
-	char name[32];
-	int err;
-
-	history_name(r->generation, name, sizeof(name));
-	err = save(s, s->history, name, r);
-	if (!err)
-		err = save(s, s->dir, file_names[STATE_COMMITTED], r);
-	if (err)
-		return err;
-	n = state_history(s, old, HISTORY_SCAN);
-	for (i = HISTORY_MAX; i < n; i++) {
-		history_name(old[i], name, sizeof(name));
-		unlinkat(s->history, name, 0);
-	}
-	return state_drop_pending(s);
+	snprintf(ret, len, "%08u.%s", generation, suffix);
 }
 
 int state_drop_pending(struct state *s)
@@ -296,7 +277,7 @@ static size_t history_all(struct state *s, uint32_t *ret)
 	while (n < HISTORY_SCAN && (e = readdir(d))) {
 		if (sscanf(e->d_name, "%u", &generation) != 1)
 			continue;
-		history_name(generation, name, sizeof(name));
+		history_name(generation, "json", name, sizeof(name));
 		if (strcmp(name, e->d_name) == 0)
 			ret[n++] = generation;
 	}
@@ -304,24 +285,77 @@ static size_t history_all(struct state *s, uint32_t *ret)
 	return n;
 }
 
+/* What was promoted, newest first. */
+static size_t bases(struct state *s, uint32_t *ret)
+{
+	size_t n = history_all(s, ret);
+
+	qsort(ret, n, sizeof(*ret), newer_first);
+	return n;
+}
+
+/* History first: whoever finds the committed file damaged looks there. */
+int state_promote(struct state *s, struct record *r)
+{
+	uint32_t old[HISTORY_SCAN];
+	size_t i, n;
+	char name[32];
+	int err;
+
+	history_name(r->generation, "json", name, sizeof(name));
+	err = save(s, s->history, name, r);
+	if (!err)
+		err = save(s, s->dir, file_names[STATE_COMMITTED], r);
+	if (err)
+		return err;
+	r->base = r->generation;
+	n = bases(s, old);
+	for (i = HISTORY_MAX; i < n; i++) {
+		history_name(old[i], "json", name, sizeof(name));
+		unlinkat(s->history, name, 0);
+		history_name(old[i], "members", name, sizeof(name));
+		unlinkat(s->history, name, 0);
+	}
+	return state_drop_pending(s);
+}
+
 size_t state_history(struct state *s, uint32_t *ret, size_t max)
 {
 	uint32_t all[HISTORY_SCAN];
-	size_t n = history_all(s, all);
+	size_t i, n = bases(s, all), nbases = n;
 
+	for (i = 0; i < nbases; i++)
+		n = state_member_generations(s, all[i], all + n,
+					     HISTORY_SCAN - n) + n;
 	qsort(all, n, sizeof(*all), newer_first);
 	n = n < max ? n : max;
 	memcpy(ret, all, n * sizeof(*ret));
 	return n;
 }
 
+/* One that was promoted, or the newest before it with what followed on it. */
 int state_load_generation(struct state *s, uint32_t generation,
 			  struct record **ret)
 {
+	CLEANUP(record) struct record *r = NULL;
+	uint32_t all[HISTORY_SCAN];
+	size_t i, n = bases(s, all);
 	char name[32];
+	int err;
 
-	history_name(generation, name, sizeof(name));
-	return load(s, s->history, name, ret);
+	for (i = 0; i + 1 < n && all[i] > generation;)
+		i++;
+	if (!n || all[i] > generation)
+		return -ENOENT;
+	history_name(all[i], "json", name, sizeof(name));
+	err = load(s, s->history, name, &r);
+	if (!err && all[i] != generation)
+		err = state_apply_members(s, r, generation);
+	if (!err && r->generation != generation)
+		err = -ENOENT;
+	if (!err)
+		*ret = TAKE_PTR(r);
+	return err;
 }
 
 int state_load_best(struct state *s, struct record **ret, bool *ret_damaged)
@@ -336,7 +370,7 @@ int state_load_best(struct state *s, struct record **ret, bool *ret_damaged)
 		*ret_damaged = false;
 		return err;
 	}
-	n = state_history(s, generations, HISTORY_SCAN);
+	n = bases(s, generations);
 	for (i = 0; i < n; i++) {
 		one = state_load_generation(s, generations[i], ret);
 		if (one == 0) {

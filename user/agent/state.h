@@ -5,6 +5,8 @@
  *   committed.json      the last confirmed policy
  *   pending.json        one that was switched to and is not confirmed yet
  *   history/NNNNNNNN.json  what was committed, by generation
+ *   history/NNNNNNNN.members  changes of members on top of that one, each with
+ *                       a generation of its own
  *   slots.json          rule counter slots, whose identity lives as long as
  *                       the maps
  *   programs.json       ids of our programs, with the boot they belong to
@@ -20,6 +22,7 @@
 
 #include "base/cleanup.h"
 #include "moat/base.h"
+#include "policy/members.h"
 
 struct state;
 
@@ -35,6 +38,8 @@ struct record {
 	char made_by[65];	/* version and configuration that compiled it
 				   for the maps, as agent_made_by() */
 	uint32_t generation;
+	uint32_t base;		/* generation it was promoted under; 0: never */
+	struct member_list members;	/* changes on top of the document */
 };
 void record_free(struct record *r);
 DEFINE_CLEANUP(record, record_free)
@@ -49,7 +54,7 @@ enum state_slot { STATE_COMMITTED, STATE_PENDING };
 int state_save(struct state *s, enum state_slot slot, const struct record *r);
 /* Pending becomes committed and enters the history. The record saved last must
  * not have changed since. */
-int state_promote(struct state *s, const struct record *r);
+int state_promote(struct state *s, struct record *r);
 int state_drop_pending(struct state *s);
 
 /*
@@ -64,10 +69,29 @@ int state_load(struct state *s, enum state_slot slot, struct record **ret);
  */
 int state_load_best(struct state *s, struct record **ret, bool *ret_damaged);
 
-/* Generations of the history, newest first; at most max. */
+/* Generations of the history, newest first; at most max. Those of changes of
+ * members are among them. */
 size_t state_history(struct state *s, uint32_t *ret, size_t max);
 int state_load_generation(struct state *s, uint32_t generation,
 			  struct record **ret);
+
+/* ---- members.c: changes of members since a promotion ---- */
+
+/* Journals a change that r, of r->base, has become; changes are new in it. */
+int state_add_members(struct state *s, const struct record *r,
+		      const struct member_list *changes);
+/* Takes the entries above that generation out again. */
+int state_cut_members(struct state *s, uint32_t base, uint32_t generation);
+/* Adds those up to that generation to a record just loaded. 0 or -errno. */
+int state_apply_members(struct state *s, struct record *r,
+			uint32_t generation);
+size_t state_count_members(struct state *s, uint32_t base);
+/* Generations of the journal of base into ret of max; how many. */
+size_t state_member_generations(struct state *s, uint32_t base, uint32_t *ret,
+				size_t max);
+/* For state.c: [["add", GROUP, CIDR], ...] and back. */
+json_t *members_to_json(const struct member_list *l);
+int members_from_json(const json_t *value, struct member_list *l);
 
 /* Other files: a JSON object by name. state_load_json as state_load. */
 int state_save_json(struct state *s, const char *name, const json_t *value);

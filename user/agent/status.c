@@ -35,7 +35,7 @@ static json_t *policy_json(const struct agent *a)
 		return json_null();
 	r = a->current->record;
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:o, s:s, s:i}",
+		"{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:o, s:s, s:i, s:o}",
 		"name", r->policy, "revision", r->revision,
 		"mode", a->current->policy->mode == MODE_AUDIT ? "audit" :
 			"enforce",
@@ -44,7 +44,8 @@ static json_t *policy_json(const struct agent *a)
 		"generation", (int)r->generation, "sha256", r->sha256,
 		"message", r->message, "confirmed", !a->pending,
 		"time", time_json(r->time_ms), "pushed_with",
-		r->audit ? "--audit" : "", "uid", (int)r->uid);
+		r->audit ? "--audit" : "", "uid", (int)r->uid,
+		"members", members_to_json(&r->members));
 }
 
 static json_t *pending_json(const struct agent *a)

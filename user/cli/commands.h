@@ -8,7 +8,7 @@
 #define COMMANDS(X) \
 	X(check) X(compile) X(explain) X(path) X(diff) X(push) X(confirm) \
 	X(rollback) X(reload) X(history) X(show) X(status) X(rules) X(drops) X(flows) \
-	X(doctor) X(demo) X(metrics) X(schema) X(version) \
+	X(member) X(doctor) X(demo) X(metrics) X(schema) X(version) \
 	X(completion) X(help)
 
 #define X(name) extern const struct command cmd_##name;

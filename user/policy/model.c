@@ -52,6 +52,7 @@ void policy_free(struct policy *p)
 	for (size_t i = 0; i < p->nsets; i++) {
 		free(p->sets[i].name);
 		free(p->sets[i].cidrs);
+		free(p->sets[i].items);
 	}
 	free(p->sets);
 	free_groups(p);

@@ -25,6 +25,7 @@ enum on_tighten { TIGHTEN_INHERIT = -1, TIGHTEN_KEEP = 0,
  * between lists are resolved), in file order, without exact duplicates.
  * any: 0.0.0.0/0 and ::/0 (only applies_to may say so).
  */
+struct peer;
 enum set_kind { SET_PREFIX_LIST, SET_GROUP, SET_NACL };
 struct addr_set {
 	enum set_kind kind;
@@ -33,6 +34,9 @@ struct addr_set {
 	bool any;
 	struct cidr *cidrs;
 	size_t ncidrs;
+	/* NACL: what applies_to names, so that it follows its groups. */
+	struct peer *items;
+	size_t nitems;
 };
 
 enum peer_kind { PEER_ANY, PEER_SET, PEER_CIDR };

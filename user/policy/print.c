@@ -41,26 +41,13 @@ static json_t *cidr_text(const struct cidr *cidr)
 	return json_string_nocheck(cidr_print(cidr, true, text));
 }
 
-/* A set's addresses without the names that brought them in. */
+/* A list's or a group's addresses without the names that brought them in. */
 static json_t *addresses(struct printer *p, const struct addr_set *set)
 {
 	json_t *list = json_array();
 
-	if (set->any)
-		print_append(p, list, json_string("any"));
 	for (size_t i = 0; i < set->ncidrs; i++)
 		print_append(p, list, cidr_text(&set->cidrs[i]));
-	if (set->kind != SET_NACL || json_array_size(list))
-		return list;
-	/* It named empty groups or lists: one of them says the same. */
-	for (size_t i = 0; i < p->policy->nsets; i++) {
-		const struct addr_set *other = &p->policy->sets[i];
-
-		if (other->kind == SET_NACL || other->ncidrs)
-			continue;
-		print_append(p, list, json_string(other->name));
-		break;
-	}
 	return list;
 }
 
@@ -79,6 +66,20 @@ static json_t *peers(struct printer *p, const struct peer *peer, size_t count)
 						 p->policy->sets[peer->set]
 							 .name));
 	}
+	return list;
+}
+
+/* With its names: a NACL follows the members of a group (members.h). */
+static json_t *applies_to(struct printer *p, const struct addr_set *set)
+{
+	json_t *list;
+
+	if (set->nitems)
+		return peers(p, set->items, set->nitems);
+	/* Of a model that no reader made. */
+	list = addresses(p, set);
+	if (set->any)
+		print_append(p, list, json_string("any"));
 	return list;
 }
 
@@ -194,7 +195,7 @@ static json_t *print_nacls(struct printer *p)
 		set_text(p, object, "description", n->description);
 		set_text(p, object, "owner", n->owner);
 		print_set(p, object, "applies_to",
-			  addresses(p, &p->policy->sets[n->set]));
+			  applies_to(p, &p->policy->sets[n->set]));
 		if (n->mode != MODE_INHERIT)
 			set_text(p, object, "mode", modes[n->mode]);
 		print_rules(p, object, n->rules);

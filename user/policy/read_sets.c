@@ -2,6 +2,7 @@
 /* What a prefix list, a group's members and a NACL's applies_to hold. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "moat/base.h"
@@ -214,25 +215,40 @@ static const struct addr_set *included_set(struct reader *r,
 	return NULL;
 }
 
+/* Remembers what applies_to names; items has room for all. */
+static void note_item(struct addr_set *set, struct peer item)
+{
+	if (set->items)
+		set->items[set->nitems++] = item;
+}
+
 static void include(struct reader *r, struct addr_set *set,
 		    const struct node *item, struct cidrs *list)
 {
-	struct cidr cidr;
+	struct peer noted = { .kind = PEER_CIDR, .pos = node_pos(item) };
 
 	if (item->kind != NODE_SCALAR || node_is_null(item) ||
 	    looks_like_address(item->text)) {
-		if (read_cidr(r->diags, item, &cidr))
-			add_cidrs(r, list, &cidr, 1);
+		if (!read_cidr(r->diags, item, &noted.cidr))
+			return;
+		add_cidrs(r, list, &noted.cidr, 1);
+		note_item(set, noted);
 		return;
 	}
 	if (set->kind == SET_NACL && !strcmp(item->text, "any")) {
 		set->any = true;
+		noted.kind = PEER_ANY;
+		note_item(set, noted);
 		return;
 	}
 
 	const struct addr_set *from = included_set(r, set, item);
-	if (from)
-		add_cidrs(r, list, from->cidrs, from->ncidrs);
+	if (!from)
+		return;
+	add_cidrs(r, list, from->cidrs, from->ncidrs);
+	noted.kind = PEER_SET;
+	noted.set = (size_t)(from - r->policy->sets);
+	note_item(set, noted);
 }
 
 void read_set(struct reader *r, struct addr_set *set, const struct node *node)
@@ -245,6 +261,11 @@ void read_set(struct reader *r, struct addr_set *set, const struct node *node)
 	if (nacl ? !read_some_items(r->diags, node, what, &items) :
 		   !read_items(r->diags, node, what, &items))
 		return;
+	if (nacl) {
+		set->items = calloc(items.count, sizeof(*set->items));
+		if (!set->items)
+			error_out_of_memory(r->diags);
+	}
 
 	const struct node *item = items.first;
 	for_each_item(i, item, items)

@@ -34,11 +34,18 @@
  *           code 4: nothing waits; code 5: too late, rolled back
  * rollback  generation N (absent: the one before), confirm_seconds N or
  *           nothing -> as push. While a push waits: that push is undone
+ * member    op "add"|"remove", group NAME, addresses [CIDR or address],
+ *           message "", allow_unassigned false; laid over the policy in
+ *           force, all or nothing, confirmed at once
+ *        -> changed, generation, policy, group, changes [[op, group, CIDR]]
+ *           (those that had an effect), members (how many lie over the
+ *           document), in_force_ms
+ *           code 4: refused, with diagnostics (text, may be absent)
  * status -> state ("enforcing"|"audit"|"before-first-policy"|"lockdown"|
  *           "degraded"), enforcing, degraded [text], generation,         [r]
  *           policy (null or {name, revision, mode, effective_mode,
  *           generation, sha256, message, confirmed, time, pushed_with,
- *           uid}), pending (null or {generation, deadline, seconds_left,
+ *           uid, members (as changes of member)}), pending (null or {generation, deadline, seconds_left,
  *           previous_generation}), last_push (null or {time, ok, result,
  *           error}), host, version, started, pins_hidden, drift_repairs,
  *           max_mode, forwarding, unassigned_policy, xdp, config,
@@ -68,9 +75,11 @@
  * drops  -> drops [{interface, direction, verdict ("drop"|"would-drop"),
  *           reason, layer, packets, bytes}], recent [FLOW of table denied]  [r]
  * show      generation N (absent: in force) -> document (text), generation,
- *           policy, revision, mode, sha256, time, message               [r]
+ *           policy, revision, mode, sha256, time, message, members     [r]
+ *           (document as it was pushed; with members over it: canonical,
+ *           with them in it)
  * history-> entries [{generation, policy, revision, sha256, time, message,
- *           uid}], newest first                                         [r]
+ *           uid, members}], newest first                                [r]
  * explain   document (absent: policy in force), probes [objects in the form
  *           of explain --batch], engine "kernel"|"image"|"reference",
  *           replies false (true: also judge the reply of an allowed
