@@ -107,7 +107,7 @@ struct agent {
 	struct metrics_histogram push_seconds;
 	bool policy_file_differs;
 	struct timespec file_seen;	/* mtime of the policy file */
-	int file_timer;
+	int file_timer, settle_timer;
 	bool textfile_failed;
 };
 
@@ -144,6 +144,8 @@ bool agent_in_force(struct agent *a, const struct compiled *c);
 /* Makes room if need be, switches, adopts the slots. */
 int agent_switch(struct agent *a, struct compiled *c,
 		 uint32_t deadline_seconds, uint32_t *ret_generation);
+/* Waits for readers of slots that fell idle once the reply at hand is sent. */
+void agent_settle_soon(struct agent *a);
 int agent_save_slots(struct agent *a, const struct slots *slots);
 int agent_load_slots(struct agent *a);
 /* The image in force as the image engine reads it. */

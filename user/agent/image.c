@@ -121,6 +121,21 @@ int agent_switch(struct agent *a, struct compiled *c,
 	return 0;
 }
 
+static void settle_now(void *arg)
+{
+	struct agent *a = arg;
+
+	a->settle_timer = 0;
+	store_settle(a->dp);
+}
+
+/* The next change then waits for nobody. */
+void agent_settle_soon(struct agent *a)
+{
+	if (a->settle_timer <= 0)
+		a->settle_timer = loop_add_timer(a->loop, 1, 0, settle_now, a);
+}
+
 void agent_view(struct agent *a, struct image_view *ret)
 {
 	*ret = (struct image_view){.slots = &a->slots, .config = a->config};

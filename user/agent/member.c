@@ -264,6 +264,7 @@ static json_t *run(struct change *c)
 	if (reply)
 		return reply;
 	members_keep(&c->undo);
+	agent_settle_soon(a);
 	agent_refresh_locals(a);
 	log_notice("generation %u in force: %s, by uid %u",
 		   a->current->record->generation, a->current->record->message,

@@ -27,6 +27,7 @@ struct push {
 	struct {
 		uint64_t read, compiled, written, in_force;
 	} at;
+	int64_t in_force_ms;	/* since 1970 */
 	bool unchanged;
 };
 
@@ -225,6 +226,7 @@ static json_t *answer(struct push *p, uint32_t generation,
 		      json_t *unassigned_list)
 {
 	const struct held *h = p->unchanged ? p->agent->current : p->held;
+	char text[40];
 	json_t *reply = json_pack(
 		"{s:b, s:b, s:i, s:s, s:s, s:s, s:o, s:i, s:i, s:o, s:O}",
 		"ok", 1, "changed", !p->unchanged,
@@ -241,6 +243,9 @@ static json_t *answer(struct push *p, uint32_t generation,
 	if (p->unchanged)
 		return reply;
 	json_object_set_new(reply, "timings", timings(p));
+	json_object_set_new(reply, "in_force", p->in_force_ms ? json_string(
+		clock_rfc3339(p->in_force_ms, text, sizeof(text))) :
+		json_null());
 	json_object_set_new(reply, "flows_by_state",
 			    json_integer((json_int_t)p->cuts.by_state));
 	json_object_set_new(reply, "flows_cut",
@@ -306,6 +311,7 @@ static json_t *put_in_force(struct push *p, uint32_t *ret_generation)
 	r = agent_switch(a, &p->compiled, p->rq->confirm_seconds,
 			 ret_generation);
 	p->at.in_force = clock_boot_ns();
+	p->in_force_ms = clock_wall_ms();
 	if (r) {
 		a->slots_saved = false;
 		state_drop_pending(a->state);

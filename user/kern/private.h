@@ -185,7 +185,8 @@ struct store {
 	void *part[MOAT_PART_COUNT];	/* mapped, MOAT_SLOTS elements */
 	__u32 part_bytes[MOAT_PART_COUNT]; /* of one element */
 	__u32 rule_slots;
-	bool unsettled;		/* programs may be reading an idle slot */
+	/* Bit a slot: programs may be reading it though it is idle. */
+	unsigned stale;
 };
 int store_open(struct store *st, const struct load *l);
 void store_close(struct store *st);

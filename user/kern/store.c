@@ -17,18 +17,23 @@ static __u64 word_of(const struct store *st)
 	return __atomic_load_n(&st->control->word, __ATOMIC_ACQUIRE);
 }
 
+static unsigned slots_of(__u64 word)
+{
+	return 1u << MOAT_CTL_SLOT(word) | 1u << MOAT_CTL_PREVIOUS(word);
+}
+
 static void set_word(struct store *st, __u64 word)
 {
-	st->unsettled = true;
+	st->stale |= slots_of(word_of(st)) & ~slots_of(word);
 	__atomic_store_n(&st->control->word, word, __ATOMIC_RELEASE);
 }
 
 int store_settle(struct datapath *dp)
 {
-	int err = dp->store.unsettled ? grace_wait() : 0;
+	int err = dp->store.stale ? grace_wait() : 0;
 
 	if (!err)
-		dp->store.unsettled = false;
+		dp->store.stale = 0;
 	return err;
 }
 
@@ -80,7 +85,7 @@ int store_open(struct store *st, const struct load *l)
 #undef X
 	};
 	/* A former agent may have died right after its switch. */
-	struct store s = { .unsettled = true };
+	struct store s = { .stale = ~0u };
 	bool ok;
 
 	s.control = map_values(l, "control", sizeof(*s.control));
@@ -184,12 +189,16 @@ void store_reserve(struct datapath *dp, __u32 generation)
 		dp->reserved = generation;
 }
 
-static unsigned idle_slot(__u64 word)
+/* One that nobody reads any more if there is one: that saves a wait. */
+static unsigned idle_slot(const struct store *st)
 {
-	unsigned slot = 0;
+	unsigned used = slots_of(word_of(st)), slot = 0;
 
-	while (slot == MOAT_CTL_SLOT(word) || slot == MOAT_CTL_PREVIOUS(word))
+	while (slot < MOAT_SLOTS && (used | st->stale) & 1u << slot)
 		slot++;
+	if (slot == MOAT_SLOTS)
+		for (slot = 0; used & 1u << slot;)
+			slot++;
 	return slot;
 }
 
@@ -239,7 +248,8 @@ int store_push(struct datapath *dp, struct image *image,
 	err = check_fits(st, image);
 	if (!err && now.expired)
 		err = store_fall_back(dp);
-	if (!err)
+	slot = idle_slot(st);
+	if (!err && st->stale & 1u << slot)
 		err = store_settle(dp);
 	generation = store_last_generation(dp) + 1;
 	if (!err && generation > 0xffffff)
@@ -247,7 +257,6 @@ int store_push(struct datapath *dp, struct image *image,
 	if (err)
 		return err;
 	word = word_of(st);
-	slot = idle_slot(word);
 	previous = MOAT_CTL_SLOT(word);
 	image->header.abi = MOAT_ABI_VERSION;
 	image->header.seal = 0;

@@ -21,7 +21,7 @@ void store_state(struct datapath *dp, struct store_state *ret);
 /*
  * Writes an image into an idle slot under the next generation number, seals
  * it and switches: packets that come afterwards are judged by it. Waits first
- * if the last switch was never settled. deadline_seconds 0: confirmed at
+ * only if every idle slot may still be read. deadline_seconds 0: confirmed at
  * once, else from now. 0 with
  * *ret_generation; -EBUSY: unconfirmed push pending; -E2BIG: does not fit,
  * call datapath_grow(); -EINVAL: image_verify() refused it.

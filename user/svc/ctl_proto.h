@@ -24,6 +24,7 @@
  *           sizes {rules, cidrs, classes, profiles, rows, bytes}, timings
  *           {read_ms, compile_ms, write_ms (to disk), load_ms (into the
  *           maps, the switch included), in_force_ms (all of them)},
+ *           in_force (time of the switch, null: none),
  *           warnings (list of texts)
  *           code 4: refused, with diagnostics (text, may be absent);
  *           dry_run: the same, generation that of now, changed true if a push

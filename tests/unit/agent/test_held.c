@@ -28,7 +28,7 @@ static int read_it(const char *mode, const char *more, struct held **ret,
 
 	n = snprintf(text, sizeof(text), BASE, mode);
 	snprintf(text + n, sizeof(text) - (size_t)n, "%s", more);
-	r = held_read(text, c, &diags, ret);
+	r = held_read(text, NULL, c, &diags, ret);
 	assert_int_equal(diags_render(&diags, complaints), 0);
 	assert_true((r == -EINVAL) == (diags.errors > 0));
 	diags_free(&diags);
