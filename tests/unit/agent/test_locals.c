@@ -53,7 +53,8 @@ static int setup(void **state)
 
 	w->facts = (struct netfacts){.links = links, .nlinks = 3,
 				     .addrs = w->addrs};
-	assert_int_equal(held_read(document, c, &diags, &w->held), 0);
+	assert_int_equal(held_read(document, NULL, c, &diags,
+				   &w->held), 0);
 	diags_free(&diags);
 	config_free(c);
 	*state = w;
