@@ -18,7 +18,7 @@ start a "$M/log" /usr/bin/python3 "$ROOT/tests/e2e/manager.py" "$M" \
 MANAGER=$STARTED
 until_ok 30 agent_answers a || { cat "$M/log"; fail "no answer"; }
 push_ok a "$SANDBOX/p.yaml"
-kept() { grep -cE "^$1" "$M/store"; }
+kept() { grep -cE "^v[0-9]+_$1" "$M/store"; }
 soon "links are kept" 5 [ -s "$M/store" ]
 is "links" "$(kept 'link_[0-9]+_tc_(in|e)gress$')" 2
 is "image set" "$(kept 'set_1_(image|control|rules)$')" 3

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Descriptors that a former instance left in other hands (F21). Names:
- * map_NAME, set_M_NAME (maps of image set M), link_IFINDEX_HOOK, and
+ * Descriptors that a former instance left in other hands (F21). Names, behind
+ * the version of the layout, as pins lie in a folder of it: map_NAME,
+ * set_M_NAME (maps of image set M), link_IFINDEX_HOOK, and
  * filter_IFINDEX_HOOK, which stands for a clsact filter and holds a program.
  */
 #include <errno.h>
@@ -15,6 +16,17 @@
 #include <bpf/libbpf.h>
 
 #include "kern/private.h"
+
+/* What stands behind the version, or NULL: of another one. */
+static const char *versioned(const char *name)
+{
+	int version, end = 0;
+
+	if (sscanf(name, "v%d_%n", &version, &end) != 1 || !end ||
+	    version != MOAT_ABI_VERSION)
+		return NULL;
+	return name + end;
+}
 
 /* Maps, links and programs alike: the type, then the id. */
 __u32 kept_id(int fd)
@@ -35,7 +47,9 @@ static int find(const struct datapath_settings *s, const char *name)
 	int fd;
 
 	for (size_t i = 0; i < s->nkept; i++) {
-		if (strcmp(s->kept[i].name, name) != 0)
+		const char *mine = versioned(s->kept[i].name);
+
+		if (!mine || strcmp(mine, name) != 0)
 			continue;
 		fd = fcntl(s->kept[i].fd, F_DUPFD_CLOEXEC, 3);
 		return fd < 0 ? -errno : fd;
@@ -49,10 +63,13 @@ unsigned kept_set(const struct datapath_settings *s)
 	unsigned set, best = 0;
 	char map[32];
 
-	for (size_t i = 0; i < s->nkept; i++)
-		if (sscanf(s->kept[i].name, "set_%u_%31s", &set, map) == 2 &&
+	for (size_t i = 0; i < s->nkept; i++) {
+		const char *mine = versioned(s->kept[i].name);
+
+		if (mine && sscanf(mine, "set_%u_%31s", &set, map) == 2 &&
 		    !strcmp(map, "control") && set > best)
 			best = set;
+	}
 	return best;
 }
 
@@ -74,7 +91,9 @@ static bool parse_attachment(const char *name, __u32 *ret_ifindex,
 	char kind[8], hook[32];
 	int h;
 
-	if (sscanf(name, "%7[a-z]_%u_%31s", kind, ret_ifindex, hook) != 3)
+	name = versioned(name);
+	if (!name ||
+	    sscanf(name, "%7[a-z]_%u_%31s", kind, ret_ifindex, hook) != 3)
 		return false;
 	*ret_link = !strcmp(kind, "link");
 	if (!*ret_link && strcmp(kind, "filter") != 0)
@@ -162,11 +181,13 @@ static void list(struct listing *l, int fd, const char *fmt, ...)
 {
 	struct kept_fd *k = &l->to[l->count];
 	va_list ap;
+	int n;
 
 	if (l->count == l->max || fd < 0)
 		return;
+	n = snprintf(k->name, sizeof(k->name), "v%d_", MOAT_ABI_VERSION);
 	va_start(ap, fmt);
-	vsnprintf(k->name, sizeof(k->name), fmt, ap);
+	vsnprintf(k->name + n, sizeof(k->name) - n, fmt, ap);
 	va_end(ap);
 	k->fd = fd;
 	k->id = kept_id(fd);
