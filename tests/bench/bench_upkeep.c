@@ -229,7 +229,7 @@ static void memory(struct agent_box *b)
 /* One walk of an expiry without an agent's bookkeeping; longest slice, ms. */
 static double longest_call(struct datapath *dp, size_t *ret_deleted)
 {
-	struct flow_slice s = { .table = MOAT_TABLE_FLOWS, .max = 2048 };
+	struct flow_slice s = { .table = MOAT_TABLE_FLOWS, .max = 4096 };
 	double longest = 0;
 	int r;
 

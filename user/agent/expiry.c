@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "kern/stats.h"
 
-#define SLICE_MAX 2048
+#define SLICE_MAX 1024
 #define SLICE_MIN 128
 #define SLICE_NS 2000000u	/* of CPU; half of it is aimed at */
 #define GAP_MS 5		/* between slices, at least */
@@ -420,7 +420,7 @@ int agent_start_expiry(struct agent *a)
 	if (!w)
 		return -ENOMEM;
 	w->agent = a;
-	w->slice = (struct flow_slice){.max = SLICE_MAX / 2, .fn = on_dead,
+	w->slice = (struct flow_slice){.max = SLICE_MAX, .fn = on_dead,
 				       .stays = on_live, .ahead = on_ahead,
 				       .arg = w};
 	a->walk = w;

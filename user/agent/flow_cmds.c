@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "policy/probe.h"
 
-#define SLICE 128		/* flows in one line */
+#define SLICE 64		/* flows in one line */
 #define KILL_SLICE 512
 
 static const char *const tables[] = {

@@ -14,7 +14,7 @@
 #include "kern/private.h"
 
 #define SLICE_MAX 4096
-#define EXPIRE_MAX 2048	/* deletions cost more than reading: P8, 5 ms a call */
+#define EXPIRE_MAX 1024	/* deletions cost more than reading: P8, 5 ms a call */
 #define SLICE_MIN 64
 #define KEEP_SECONDS 5
 #define TRIES 4		/* in one slice */
