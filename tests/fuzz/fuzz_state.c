@@ -4,7 +4,8 @@
  * an input says which: 'c' committed.json, 'h' one of the history, 's'
  * slots.json, 'p' programs.json, and gets the first line with its checksum, as
  * a file would that somebody wrote on purpose; a capital takes the bytes as
- * they are. A first "@" between quotes becomes this machine's id.
+ * they are. In the line of JSON a first "@" between quotes becomes this
+ * machine's id, a first "#" the checksum of the document behind the line.
  */
 #include "fuzz/fuzz.h"
 
@@ -65,6 +66,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	if (buf_read_file(&machine, "/etc/machine-id", 4096))
 		buf_reset(&machine);
 	machine.len = strcspn(buf_text(&machine), "\n");
+	if (machine.data)
+		machine.data[machine.len] = '\0';
 	log_set_level(LOG_LEVEL_ERROR);
 	atexit(leave);
 	return 0;
@@ -82,24 +85,45 @@ static void put(const char *name, const struct buf *text)
 	close(fd);
 }
 
-/* The file's text for an input. */
-static void make(const uint8_t *data, size_t size, bool raw, struct buf *ret)
+/* Adds a line, what in the place of a first word (two quotes around one). */
+static void add_filled(struct buf *to, const struct buf *line,
+		       const char *word, const char *what)
 {
-	const uint8_t *at = memmem(data, size, "\"@\"", 3);
-	size_t before = at ? (size_t)(at + 1 - data) : size;
-	struct buf body = { 0 };
+	const char *at = memmem(buf_text(line), line->len, word, 3);
+
+	if (!at) {
+		buf_add(to, buf_text(line), line->len);
+		return;
+	}
+	buf_add(to, line->data, (size_t)(at + 1 - line->data));
+	buf_puts(to, what);
+	at += 2;
+	buf_add(to, at, (size_t)(line->data + line->len - at));
+}
+
+/* A file with its checksums; version 2 has a document behind the JSON. */
+static void make(const uint8_t *data, size_t size, struct buf *ret)
+{
+	const uint8_t *newline = memchr(data, '\n', size);
+	size_t len = newline ? (size_t)(newline - data) : size;
+	struct buf line = { 0 }, named = { 0 }, filled = { 0 };
 	char sum[SHA256_TEXT];
 
-	buf_add(&body, data, before);
-	if (at) {
-		buf_add(&body, buf_text(&machine), machine.len);
-		buf_add(&body, at + 2, size - before - 1);
-	}
-	sha256_text(buf_text(&body), body.len, sum);
-	if (!raw)
-		buf_printf(ret, "moat-state 1 %s\n", sum);
-	buf_add(ret, buf_text(&body), body.len);
-	buf_free(&body);
+	if (newline)
+		sha256_text(newline + 1, size - len - 1, sum);
+	else
+		sha256_text("", 0, sum);
+	buf_add(&line, data, len);
+	add_filled(&named, &line, "\"@\"", buf_text(&machine));
+	add_filled(&filled, &named, "\"#\"", sum);
+	sha256_text(buf_text(&filled), filled.len, sum);
+	buf_printf(ret, "moat-state %d %s\n", newline ? 2 : 1, sum);
+	buf_add(ret, buf_text(&filled), filled.len);
+	if (newline)
+		buf_add(ret, newline, size - len);
+	buf_free(&line);
+	buf_free(&named);
+	buf_free(&filled);
 }
 
 /* Takes r. As the agent takes the policy it starts with. */
@@ -186,7 +210,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		if (tolower(data[0]) != files[i].which)
 			continue;
-		make(data + 1, size - 1, isupper(data[0]), &text);
+		if (isupper(data[0]))
+			buf_add(&text, data + 1, size - 1);
+		else
+			make(data + 1, size - 1, &text);
 		put(files[i].name, &text);
 		check_policies();
 		check_slots();

@@ -121,6 +121,19 @@ static int add_document(json_t *value, const char *document)
 	return 0;
 }
 
+/* A document inside the JSON, as it was written before there was a line for
+ * it: what is saved anew has to be what can be loaded. */
+static bool document_fits(const json_t *value)
+{
+	const json_t *document = json_object_get(value, "document");
+
+	return !document ||
+	       (json_is_string(document) &&
+		sum_is(json_string_value(json_object_get(value, "sha256")),
+		       json_string_value(document),
+		       json_string_length(document)));
+}
+
 static int parse(const char *text, json_t **ret)
 {
 	bool has_document = strncmp(text, HEAD_DOCUMENT, strlen(HEAD)) == 0;
@@ -137,7 +150,8 @@ static int parse(const char *text, json_t **ret)
 		return -EBADMSG;
 	value = json_loadb(body, (size_t)(end - body), JSON_REJECT_DUPLICATES,
 			   NULL);
-	if (value && has_document && add_document(value, end + 1)) {
+	if (value && (has_document ? add_document(value, end + 1) :
+				     !document_fits(value))) {
 		json_decref(value);
 		value = NULL;
 	}
