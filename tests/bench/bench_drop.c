@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <linux/if_packet.h>
 #include <linux/in.h>
 
 #include "base/cleanup.h"
@@ -214,6 +217,65 @@ static void variant(const struct variant *v, FILE *tsv)
 	}
 }
 
+/* ---- frames of several buffers ---- */
+
+#define JUMBO 8500	/* bytes of payload */
+
+static int jumbo_socket(void)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+				  .sll_ifindex = (int)live.gen };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof(to)))
+		bench_fail("packet socket: %s", strerror(errno));
+	return fd;
+}
+
+/* ns a frame that a socket sends; live frames are of one page. */
+static double jumbo(int fd, enum side s)
+{
+	unsigned count = bench_quick() ? 500 : 20000;
+	static struct packet p;
+	struct packet_spec syn = {
+		.family = 4, .from = "30.0.0.1", .to = LIVE_OURS4,
+		.proto = IPPROTO_TCP, .sport = 1024, .dport = 9999,
+		.flags = SYN, .payload_len = JUMBO,
+	};
+	__u64 before = counted(MOAT_REASON_SG_NO_MATCH);
+	double start, ns;
+
+	memcpy(syn.to_mac, live.to_mac, sizeof(syn.to_mac));
+	packet_build(&syn, &p);
+	attach(s);
+	start = bench_clock();
+	for (unsigned i = 0; i < count; i++)
+		if (send(fd, p.data, p.len, 0) != (ssize_t)p.len)
+			bench_fail("jumbo frame: %s", strerror(errno));
+	ns = (bench_clock() - start) / count;
+	detach(s);
+	if (s == MOAT && counted(MOAT_REASON_SG_NO_MATCH) < before + count / 2)
+		bench_fail("jumbo frames are not dropped");
+	return ns;
+}
+
+static void jumbos(void)
+{
+	struct bar *b = bar_new("P3-jumbo", "unmatched SYN of 8.5 KB: drop"
+				" rate by a bare XDP_DROP's", 0.75, true);
+	int fd = jumbo_socket();
+
+	place_run("ip link set gen mtu 9000 && ip link set sink mtu 9000");
+	for (int i = 0; i < RUNS; i++) {
+		double bare = jumbo(fd, BARE);
+
+		bar_pair(b, 1e3 / jumbo(fd, MOAT), 1e3 / bare);
+	}
+	bar_figure_ours(b, "moat_million_s");
+	bar_figure_theirs(b, "bare_million_s");
+	close(fd);
+}
+
 int main(void)
 {
 	FILE *tsv = bench_file("drop.tsv");
@@ -231,6 +293,7 @@ int main(void)
 		   "set ylabel 'ns a frame, its generator included'\n"
 		   "set yrange [0:*]\n"
 		   "plot for [c=2:7] 'drop.tsv' using c:xtic(1)\n");
+	jumbos();
 	leave();
 	bars_write();
 	return 0;

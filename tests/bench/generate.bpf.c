@@ -74,16 +74,10 @@ int moat_generate(struct xdp_md *xdp)
 	return send(data, GENERATE_L4_6, words, port);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int moat_bare_drop(struct xdp_md *xdp)
 {
 	return XDP_DROP;
-}
-
-SEC("xdp.frags")
-int moat_bare_pass(struct xdp_md *xdp)
-{
-	return XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

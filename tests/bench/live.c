@@ -38,7 +38,6 @@ static void open_programs(struct live *l)
 	l->bss = &g->bss->generate;
 	l->generator = bpf_program__fd(g->progs.moat_generate);
 	l->drop = bpf_program__fd(g->progs.moat_bare_drop);
-	l->pass = bpf_program__fd(g->progs.moat_bare_pass);
 }
 
 static void leave_place(void)

@@ -26,7 +26,7 @@ struct live_result {
 
 struct live {
 	__u32 gen, sink;	/* ifindex */
-	int generator, drop, pass; /* programs */
+	int generator, drop; /* programs */
 	uint8_t to_mac[6];
 	void *bss, *owner;
 	struct packet packet;
