@@ -113,7 +113,7 @@ int main(void)
 		double more = first_ns(&many);
 
 		bar_pair(b, more - empty, less - empty);
-		parse[i] = cost_run(few.cost, COST_PARSE, few.repeat,
+		parse[i] = cost_run(few.cost, COST_PARSE_LONG, few.repeat,
 				    MOAT_REASON_SG_ALLOW) - empty;
 	}
 	bar_figure_ours(b, "rules_10000_ns");

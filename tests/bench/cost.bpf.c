@@ -170,6 +170,22 @@ int cost_parse(struct __sk_buff *skb)
 	return result(true);
 }
 
+/* As it reads any other. */
+SEC("tc")
+int cost_parse_long(struct __sk_buff *skb)
+{
+	struct frame fr = { .ctx = skb, .hook = HOOK_TC };
+	struct pkt *p = pkt_current();
+
+	if (!next_packet(skb) || !p)
+		return result(false);
+	__builtin_memset(p, 0, sizeof(*p));
+	p->dir = shape.dir;
+	p->ethertype = bpf_ntohs(skb->protocol);
+	p->frame = skb->len - ETH_HLEN;
+	return result(parse_packet(&fr, p, 0) == MOAT_REASON_NONE);
+}
+
 SEC("tc")
 int cost_bare(struct __sk_buff *skb)
 {

@@ -337,6 +337,7 @@ static int program_fd(const struct cost *c, enum cost_program which)
 		[COST_EMPTY] = c->skel->progs.cost_empty,
 		[COST_MOAT] = c->skel->progs.cost_moat,
 		[COST_PARSE] = c->skel->progs.cost_parse,
+		[COST_PARSE_LONG] = c->skel->progs.cost_parse_long,
 		[COST_BARE] = c->skel->progs.cost_bare,
 		[COST_LEAN] = c->skel->progs.cost_lean,
 		[COST_FILL] = c->skel->progs.cost_fill,

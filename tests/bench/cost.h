@@ -28,7 +28,8 @@ struct cost_options {
 enum cost_program {
 	COST_EMPTY,	/* takes the next packet, and passes it */
 	COST_MOAT,	/* and goes through the datapath's entry */
-	COST_PARSE,	/* the datapath's parse alone */
+	COST_PARSE,	/* the short way's parse alone */
+	COST_PARSE_LONG, /* the long way's, which every opening takes */
 	COST_BARE,	/* the same and one lookup in a kernel hash */
 	COST_LEAN,	/* the least parse, and the lookup */
 	COST_FILL,	/* the least parse, and an entry made on the stack */

@@ -227,7 +227,7 @@ def wrong(name, bar):
         return f"better is {bar['better']}"
     if not 0 <= bar["min"] <= bar["ratio"] <= bar["max"]:
         return "median is not between min and max"
-    if bar["bar"] <= 0 or not isinstance(bar["runs"], int):
+    if bar["bar"] < 0 or not isinstance(bar["runs"], int):
         return "no bar, or no number of runs"
     if not bar["what"] or "\n" in bar["what"]:
         return "what is not one line"
