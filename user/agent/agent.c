@@ -264,6 +264,7 @@ static void stop(struct agent *a)
 	flow_series_free(a->series);
 	peers_free(a->peers);
 	agent_free_net(a);
+	agent_forget_live(a);
 	held_free(a->current);
 	held_free(a->previous);
 	slots_free(&a->slots);

@@ -17,6 +17,7 @@
 #include "agent/select.h"
 #include "agent/state.h"
 #include "base/loop.h"
+#include "compile/update.h"
 #include "kern/attach.h"
 #include "kern/datapath.h"
 #include "kern/flows.h"
@@ -76,6 +77,7 @@ struct agent {
 	uint32_t last_confirmed, last_undone;	/* generations, for `pending` */
 	bool pins_broken;	/* missing, and can't be made anew */
 	bool corrupt;		/* the image in force was found damaged */
+	struct live *live;	/* of current, NULL: a change compiles */
 	struct slots slots;
 	bool slots_saved;	/* slots.json holds these */
 	struct moat_rule_count *slot_base;	/* counts of former owners */
@@ -130,6 +132,7 @@ size_t agent_failsafe_peers(const struct config *c);
 
 /* A compiled policy with the slots it was compiled for. */
 struct compiled {
+	struct live *live;	/* owner of image; NULL: not ours */
 	struct image *image;
 	struct slots slots;
 	struct compile_stats stats;
@@ -141,7 +144,11 @@ int agent_compile(struct agent *a, const struct held *h,
 		  struct compiled *ret);
 /* Is that image, byte for byte, the one that judges now? */
 bool agent_in_force(struct agent *a, const struct compiled *c);
-/* Makes room if need be, switches, adopts the slots. */
+/* Is the change in force with live brought up to date? 0, or a compilation is
+ * needed and live is gone. */
+int agent_update(struct agent *a, const struct member_list *changes);
+void agent_forget_live(struct agent *a);
+/* Makes room if need be, switches, adopts the slots and what is live. */
 int agent_switch(struct agent *a, struct compiled *c,
 		 uint32_t deadline_seconds, uint32_t *ret_generation);
 /* Waits for readers of slots that fell idle once the reply at hand is sent. */

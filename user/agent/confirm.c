@@ -82,6 +82,7 @@ int agent_undo(struct agent *a, const char *why)
 	if (r)
 		return log_error(r, "rolling back: %s", strerror(-r));
 	a->last_undone = a->current->record->generation;
+	agent_forget_live(a);
 	held_free(a->current);
 	a->current = a->previous;
 	a->previous = NULL;

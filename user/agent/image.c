@@ -9,8 +9,7 @@
 
 void compiled_free(struct compiled *c)
 {
-	if (c->image)
-		image_free(c->image);
+	live_free(c->live);
 	slots_free(&c->slots);
 	*c = (struct compiled){};
 }
@@ -65,11 +64,12 @@ int agent_compile(struct agent *a, const struct held *h,
 	if (r)
 		return r;
 	in.slots = &c.slots;
-	c.image = image_compile(&in, &c.stats, diags);
-	if (!c.image) {
+	c.live = live_compile(&in, &c.stats, diags);
+	if (!c.live) {
 		compiled_free(&c);
 		return -EINVAL;
 	}
+	c.image = live_image(c.live);
 	*ret = c;
 	return 0;
 }
@@ -113,12 +113,38 @@ int agent_switch(struct agent *a, struct compiled *c,
 	if (!r)
 		r = store_push(a->dp, c->image, deadline_seconds,
 			       ret_generation);
-	if (r)
+	if (r || !c->live)
 		return r;
 	slots_free(&a->slots);
 	a->slots = c->slots;
 	c->slots = (struct slots){};
+	agent_forget_live(a);
+	a->live = c->live;
+	c->live = NULL;
+	c->image = NULL;
 	return 0;
+}
+
+void agent_forget_live(struct agent *a)
+{
+	live_free(a->live);
+	a->live = NULL;
+}
+
+int agent_update(struct agent *a, const struct member_list *changes)
+{
+	_cleanup_free_ struct moat_addr *hosts = NULL;
+	size_t n;
+	int r = a->live ? 0 : -ENOTSUP;
+
+	hosts = own_addresses(a, &n);
+	if (!hosts)
+		r = -ENOMEM;
+	for (size_t i = 0; !r && i < changes->count; i++)
+		r = live_update(a->live, &changes->item[i].cidr, hosts, n);
+	if (r)
+		agent_forget_live(a);
+	return r;
 }
 
 static void settle_now(void *arg)

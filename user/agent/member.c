@@ -25,6 +25,7 @@ struct change {
 	struct compiled compiled;
 	struct diags diags;
 	uint64_t started_ns, in_force_ns;
+	bool compiled_anew;
 };
 
 static json_t *refuse(struct change *c, const char *what, int err)
@@ -161,7 +162,16 @@ static json_t *check_promises(struct change *c)
 static json_t *compile(struct change *c)
 {
 	struct agent *a = c->agent;
-	int r = agent_compile(a, a->current, BUILT_IN_NONE, &c->diags,
+	int r;
+
+	/* The rules and their slots are the same. */
+	if (agent_update(a, &c->effective) == 0) {
+		c->compiled.image = live_image(a->live);
+		live_stats(a->live, &c->compiled.stats);
+		return NULL;
+	}
+	c->compiled_anew = true;
+	r = agent_compile(a, a->current, BUILT_IN_NONE, &c->diags,
 			      &c->compiled);
 
 	return r ? refuse(c, "the policy is refused", r == -EINVAL ? 0 : r) :
@@ -206,10 +216,10 @@ static json_t *put_in_force(struct change *c)
 		if (next)
 			next->base = now->base;
 	}
-	if (!r) {
+	if (!r)
 		next->generation = generation;
+	if (!r && c->compiled.live)
 		r = agent_save_slots(a, &c->compiled.slots);
-	}
 	if (!r)
 		r = state_add_members(a->state, next, &c->effective);
 	if (r) {
@@ -235,12 +245,13 @@ static json_t *answer(const struct change *c)
 {
 	const struct record *r = c->agent->current->record;
 
-	return json_pack("{s:b, s:b, s:i, s:s, s:s, s:o, s:i, s:f}",
+	return json_pack("{s:b, s:b, s:i, s:s, s:s, s:o, s:i, s:b, s:f}",
 			 "ok", 1, "changed", c->effective.count > 0,
 			 "generation", (int)r->generation,
 			 "policy", r->policy, "group", c->rq->group,
 			 "changes", members_to_json(&c->effective),
 			 "members", (int)r->members.count,
+			 "compiled", c->compiled_anew,
 			 "in_force_ms", c->in_force_ns ?
 			 (double)(c->in_force_ns - c->started_ns) / 1e6 : 0.0);
 }
@@ -280,6 +291,9 @@ json_t *agent_member(struct agent *a, const struct member_request *rq)
 
 	agent_check_deadline(a);
 	reply = run(&c);
+	/* What was brought up to date for a change that is not made. */
+	if (c.undo.count)
+		agent_forget_live(a);
 	if (a->current)
 		members_take_back(a->current->policy, &c.undo);
 	member_list_free(&c.effective);

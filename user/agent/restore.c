@@ -166,6 +166,9 @@ static int switch_compiled(struct agent *a, struct compiled *c, bool force)
 		slots_free(&a->slots);
 		a->slots = c->slots;
 		c->slots = (struct slots){};
+		agent_forget_live(a);
+		a->live = c->live;
+		c->live = NULL;
 		return 0;
 	}
 	r = agent_save_slots(a, &c->slots);

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "compile/compile.h"
-#include "compile/layout.h"
+#include "compile/compiler.h"
 #include "compile/overlap.h"
 #include "compile/row_private.h"
 #include "compile/slot.h"
@@ -20,31 +19,6 @@ DEFINE_CLEANUP(image, image_free)
  * stays below this many entries; beyond, those of the host's own addresses.
  */
 #define ALL_PROFILES_ENTRIES (1536u << 10)
-
-/* What does not fit, to be said once no way is left. */
-struct misfit {
-	const char *what;	/* NULL: out of memory */
-	bool at_least;		/* stopped counting */
-	size_t need, limit;
-	const char *hint;
-};
-
-struct compiler {
-	const struct compile_input *in;
-	const struct policy *policy;
-	struct space *space;
-	struct plan *plan;
-	struct profiles profiles;
-	struct rows rows;
-	struct plan_rule **rules;	/* reachable, by identity */
-	size_t nrules;
-	struct plan_rule **limits;
-	size_t nlimits;
-	__u32 *slot_flags;
-	__u16 *rowmap;
-	struct misfit misfit;
-	char hint[RULE_TEXT + 64];
-};
 
 static const struct pos nowhere = { .file = -1 };
 
@@ -151,6 +125,7 @@ static int flag_slots(struct compiler *c)
 	struct hindex names = { 0 };
 	int r = 0;
 
+	c->nslots = s->count;
 	c->slot_flags = calloc(s->count + 1, sizeof(*c->slot_flags));
 	if (!c->slot_flags)
 		return -ENOMEM;
@@ -253,14 +228,19 @@ static int take_part(struct compiler *c, struct image *image, enum moat_part i,
 	return 0;
 }
 
-static int lay_out(struct compiler *c, struct image *image)
+struct layout compiler_layout(struct compiler *c)
 {
-	struct layout l = {
+	return (struct layout){
 		.space = c->space, .plan = c->plan, .profiles = &c->profiles,
 		.rows = &c->rows, .rowmap = c->rowmap, .limits = c->limits,
 		.nlimits = c->nlimits, .slot_flags = c->slot_flags,
-		.nslots = c->in->slots->count,
+		.nslots = c->nslots,
 	};
+}
+
+static int lay_out(struct compiler *c, struct image *image)
+{
+	struct layout l = compiler_layout(c);
 	struct part part = { 0 };
 	size_t total = 0;
 	int r;
@@ -384,9 +364,10 @@ static void say_misfit(const struct compiler *c, int error, struct diags *d)
 			   m->hint ? m->hint : "");
 }
 
-static void count(const struct compiler *c, const struct image *image,
-		  struct compile_stats *ret)
+void compiler_count(const struct live *l, struct compile_stats *ret)
 {
+	const struct compiler *c = &l->c;
+
 	*ret = (struct compile_stats){
 		.cidrs = c->space->ncidrs,
 		.classes = c->space->nclasses,
@@ -396,12 +377,13 @@ static void count(const struct compiler *c, const struct image *image,
 		.cells = c->rows.ncells,
 		.chains = c->rows.nchains,
 		.limits = c->nlimits,
-		.slots = c->in->slots->count,
+		.slots = c->nslots,
+		.all_profiles = l->all,
 	};
 	for (size_t i = 0; i < c->plan->nrules; i++)
 		ret->rules += c->plan->rules[i].rule != NULL;
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
-		ret->bytes[i] = image->header.used[i];
+		ret->bytes[i] = l->image->header.used[i];
 }
 
 static int prepare(struct compiler *c)
@@ -415,30 +397,52 @@ static int prepare(struct compiler *c)
 	return profiles_find(c->space, c->plan, &c->profiles);
 }
 
+void live_free(struct live *l)
+{
+	if (!l)
+		return;
+	compiler_freep(&l->c);
+	image_free(l->image);
+	free(l);
+}
+
+struct live *live_compile(const struct compile_input *in,
+			  struct compile_stats *ret_stats, struct diags *diags)
+{
+	static const struct policy nothing = { .mode = MODE_ENFORCE };
+	CLEANUP(live) struct live *l = calloc(1, sizeof(*l));
+	struct compiler *c;
+	int r;
+
+	if (!l) {
+		diag_error(diags, nowhere, "out of memory while compiling");
+		return NULL;
+	}
+	c = &l->c;
+	c->in = in;
+	c->policy = in->policy ? in->policy : &nothing;
+	r = prepare(c);
+	if (!r && overlap_report(c->policy, c->space, &c->profiles, diags))
+		return NULL;
+	if (!r)
+		l->image = compile(c, &l->all, &r);
+	if (!l->image) {
+		say_misfit(c, r, diags);
+		return NULL;
+	}
+	slots_settle(in->slots, c->rules, c->nrules);
+	if (ret_stats)
+		compiler_count(l, ret_stats);
+	/* The caller's; nothing asks for it later. */
+	c->in = NULL;
+	return TAKE_PTR(l);
+}
+
 struct image *image_compile(const struct compile_input *in,
 			    struct compile_stats *ret_stats,
 			    struct diags *diags)
 {
-	static const struct policy nothing = { .mode = MODE_ENFORCE };
-	_cleanup_(compiler_freep) struct compiler c = {
-		.in = in, .policy = in->policy ? in->policy : &nothing,
-	};
-	struct image *image = NULL;
-	bool all = false;
-	int r = prepare(&c);
+	CLEANUP(live) struct live *l = live_compile(in, ret_stats, diags);
 
-	if (!r && overlap_report(c.policy, c.space, &c.profiles, diags))
-		return NULL;
-	if (!r)
-		image = compile(&c, &all, &r);
-	if (!image) {
-		say_misfit(&c, r, diags);
-		return NULL;
-	}
-	slots_settle(in->slots, c.rules, c.nrules);
-	if (ret_stats) {
-		count(&c, image, ret_stats);
-		ret_stats->all_profiles = all;
-	}
-	return image;
+	return l ? TAKE_PTR(l->image) : NULL;
 }

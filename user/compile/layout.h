@@ -15,6 +15,10 @@ struct part {
 /* Each makes one part. 0, -ENOMEM, or -EFBIG with ret->bytes set to what the
  * part would need (data NULL). */
 int layout_addr4(const struct space *s, struct part *ret);
+/* The root entries from..to and their blocks again; others stay. Grows the
+ * part. */
+int layout_update4(const struct space *s, struct part *part, __u32 from,
+		   __u32 to);
 int layout_addr6(const struct space *s, struct moat_image *header,
 		 struct part *ret);
 

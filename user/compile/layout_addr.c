@@ -55,13 +55,11 @@ static size_t words4(const struct segment *seg, size_t n)
 	return words;
 }
 
-/* One block; returns its root word. */
-static __u32 block4(__u32 *words, size_t at, const struct segment *seg,
+/* One block of 2^log2 entries. */
+static void block4(__u32 *to, unsigned log2, const struct segment *seg,
 		    size_t run)
 {
 	size_t n = entries4(seg, run), extra = n - run;
-	unsigned log2 = log2_of(n);
-	__u32 *to = words + at;
 
 	if (extra)
 		to[0] = seg[-1].class;
@@ -70,7 +68,6 @@ static __u32 block4(__u32 *words, size_t at, const struct segment *seg,
 
 		to[i] = (__u32)(s->lo & 0xffff) << 16 | s->class;
 	}
-	return MOAT_BLOCK(at, log2);
 }
 
 int layout_addr4(const struct space *s, struct part *ret)
@@ -90,8 +87,11 @@ int layout_addr4(const struct space *s, struct part *ret)
 		for (; root < high; root++)
 			words[root] = MOAT_LEAF | seg[-1].class;
 		if (entries4(seg, run) > 1) {
-			words[root] = block4(words, at, seg, run);
-			at += 1ul << MOAT_BLOCK_LOG2(words[root]);
+			unsigned log2 = log2_of(entries4(seg, run));
+
+			block4(words + at, log2, seg, run);
+			words[root] = MOAT_BLOCK(at, log2);
+			at += 1ul << log2;
 		} else {
 			words[root] = MOAT_LEAF | seg->class;
 		}
@@ -100,4 +100,70 @@ int layout_addr4(const struct space *s, struct part *ret)
 	for (; root < MOAT_ADDR4_ROOT; root++)
 		words[root] = MOAT_LEAF | seg[-1].class;
 	return 0;
+}
+
+/* The first of a family's segments that starts at or after a /16. */
+static size_t first_of(const struct space *s, __u32 high)
+{
+	const struct segment *seg = s->segments[FAMILY4];
+	size_t low = 0, end = s->nsegments[FAMILY4];
+
+	while (low < end) {
+		size_t mid = (low + end) / 2;
+
+		if (seg[mid].lo >> 16 < high)
+			low = mid + 1;
+		else
+			end = mid;
+	}
+	return low;
+}
+
+/* A block where the old one was if it fits there, else at the end. */
+static int place4(struct part *part, const struct segment *seg, size_t run,
+		  __u32 *ret_word)
+{
+	__u32 *words = part->data, word = *ret_word;
+	unsigned log2 = log2_of(entries4(seg, run));
+	size_t bytes = part->bytes + (sizeof(*words) << log2);
+
+	if (!(word & MOAT_LEAF) && MOAT_BLOCK_LOG2(word) >= log2) {
+		block4(words + MOAT_BLOCK_OFFSET(word), MOAT_BLOCK_LOG2(word),
+		       seg, run);
+		return 0;
+	}
+	if (bytes > MOAT_PART_MAX)
+		return -EFBIG;
+	words = realloc(words, bytes);
+	if (!words)
+		return -ENOMEM;
+	block4(words + part->bytes / sizeof(*words), log2, seg, run);
+	*ret_word = MOAT_BLOCK(part->bytes / sizeof(*words), log2);
+	part->data = words;
+	part->bytes = bytes;
+	return 0;
+}
+
+int layout_update4(const struct space *s, struct part *part, __u32 from,
+		   __u32 to)
+{
+	const struct segment *seg = s->segments[FAMILY4];
+	size_t n = s->nsegments[FAMILY4];
+	int r = 0;
+
+	for (__u32 high = from; !r && high <= to; high++) {
+		size_t at = first_of(s, high), run = 0;
+		__u32 word = ((__u32 *)part->data)[high];
+
+		if (at < n && seg[at].lo >> 16 == high)
+			run = run4(seg + at, n - at);
+		if (!run)
+			word = MOAT_LEAF | seg[at - 1].class;
+		else if (entries4(seg + at, run) == 1)
+			word = MOAT_LEAF | seg[at].class;
+		else
+			r = place4(part, seg + at, run, &word);
+		((__u32 *)part->data)[high] = word;
+	}
+	return r;
 }

@@ -189,6 +189,57 @@ int profiles_find(const struct space *s, const struct plan *plan,
 	return 0;
 }
 
+static bool same_profile(const struct profile *a, const struct profile *b)
+{
+	return a->nacl == b->nacl && a->ngroups == b->ngroups &&
+	       (!a->ngroups || !memcmp(a->groups, b->groups,
+				       a->ngroups * sizeof(*a->groups)));
+}
+
+/* The number of the one profile in one, or PROFILE_NONE. */
+static __u32 find_equal(const struct profiles *p, const struct profiles *one)
+{
+	for (__u32 i = 0; i < p->count; i++)
+		if (same_profile(&p->item[i], &one->item[0]))
+			return i;
+	return PROFILE_NONE;
+}
+
+static int more_of(struct profiles *p, struct meaning *m, __u32 class, bool all)
+{
+	_cleanup_(profiles_done) struct profiles one = { 0 };
+	pset set = pset_fold(&m->fold, &m->space->lists,
+			     m->space->classes[class].lists);
+
+	if (m->fold.failed || m->sets.failed)
+		return -ENOMEM;
+	p->of[class] = PROFILE_NONE;
+	if (!set)
+		return 0;
+	if (add_profile(&one, m, set, class))
+		return -ENOMEM;
+	if (one.item[0].other_nacl != NACL_NONE)
+		return -ENOTSUP;
+	p->of[class] = find_equal(p, &one);
+	return p->of[class] == PROFILE_NONE && all ? -ENOTSUP : 0;
+}
+
+int profiles_more(struct profiles *p, const struct space *s,
+		  const struct plan *plan, size_t from, bool all)
+{
+	_cleanup_(meaning_freep) struct meaning m = { 0 };
+	__u32 *of = reallocarray(p->of, s->nclasses, sizeof(*of));
+	int r = of ? 0 : -ENOMEM;
+
+	if (of)
+		p->of = of;
+	if (!r)
+		r = meaning_init(&m, s, plan);
+	for (size_t c = from; !r && c < s->nclasses; c++)
+		r = more_of(p, &m, (__u32)c, all);
+	return r;
+}
+
 int profiles_keep(struct profiles *p, size_t nclasses, const bool *wanted)
 {
 	_cleanup_free_ __u32 *number = calloc(p->count + 1, sizeof(*number));

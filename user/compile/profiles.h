@@ -31,6 +31,13 @@ int profiles_find(const struct space *s, const struct plan *plan,
 		  struct profiles *ret);
 /* Drops those that no wanted class has; wanted is by class. 0 or -ENOMEM. */
 int profiles_keep(struct profiles *p, size_t nclasses, const bool *wanted);
+/*
+ * Finds the profiles of classes that were appended from that number on. 0;
+ * -ENOTSUP: one is new, or an address would be under two NACLs; all false:
+ * a profile that was not kept is none.
+ */
+int profiles_more(struct profiles *p, const struct space *s,
+		  const struct plan *plan, size_t from, bool all);
 void profiles_done(struct profiles *p);
 
 /* MOAT_PROFILE_* of one. ceiling: everything is in audit. */

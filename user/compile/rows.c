@@ -22,6 +22,18 @@ int rows_init(struct rows *r, const struct space *s, const struct plan *plan,
 	return 0;
 }
 
+int rows_more_sets(struct rows *r, size_t before)
+{
+	size_t count = r->space->lists.count;
+	__u32 *known = reallocarray(r->known, count, sizeof(*known));
+
+	if (!known)
+		return -ENOMEM;
+	memset(known + before, 0, (count - before) * sizeof(*known));
+	r->known = known;
+	return 0;
+}
+
 void rows_done(struct rows *r)
 {
 	free(r->row);

@@ -79,6 +79,8 @@ struct rows {
 int rows_init(struct rows *r, const struct space *s, const struct plan *plan,
 	      const struct profiles *profiles);
 void rows_done(struct rows *r);
+/* After sets of lists were added to the space. 0 or -ENOMEM. */
+int rows_more_sets(struct rows *r, size_t before);
 
 /* Turns to one profile and direction; PROFILE_NONE is not one. */
 int rows_pass(struct rows *r, __u32 profile, int direction);

@@ -41,6 +41,8 @@ void space_free(struct space *s)
 	free(s->base_of);
 	hindex_free(&s->index);
 	pset_pool_free(&s->lists);
+	free(s->lists_of_base);
+	hindex_free(&s->class_index);
 	free(s->classes);
 	free(s->segments[0]);
 	free(s->segments[1]);

@@ -49,6 +49,8 @@ struct space {
 	size_t ncidrs;		/* of all bases */
 
 	/* after space_build() */
+	pset *lists_of_base;
+	struct hindex class_index;
 	struct pset_pool lists;
 	struct addr_class *classes;
 	size_t nclasses, classes_cap;
@@ -71,6 +73,16 @@ __u32 space_list_of_peers(struct space *s, const struct peer *peers, size_t n);
 /* Cuts. 0 or -ENOMEM. Classes are numbered in address order, IPv4 first,
  * after the two of nothing. */
 int space_build(struct space *s);
+
+/*
+ * Cuts again after the sets of the policy have changed within where: splices
+ * its segments; classes that no address had before are appended. 0 or -ENOMEM
+ * (the space is of no more use).
+ */
+int space_recut(struct space *s, const struct cidr *where);
+/* Lowest and highest address in a family's own bits. */
+void space_bounds(const struct cidr *where, struct segment *ret_first,
+		  struct segment *ret_last);
 
 static inline bool space_holds(const struct space *s, __u32 list,
 			       __u32 class)

@@ -8,45 +8,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "compile/space_private.h"
+#include "compile/sweep.h"
 
-/* A CIDR in bits of its own family, aligned to 128. */
-struct range {
-	__u64 hi, lo;
-	__u32 base;
-	__u32 length;
-};
-
-/* An open CIDR: its last address, and the lists that hold it. */
-struct frame {
-	__u64 hi, lo;	/* of the last address */
-	__u64 from_hi, from_lo;
-	pset set;
-};
-#define FRAMES_MAX 130	/* one for each length, and the whole space */
-
-struct sweep {
-	struct space *space;
-	int family;
-	struct range *ranges, *spare;
-	size_t nranges;
-	bool failed;
-	/* (set, base) to the set with base's lists: what was answered before. */
-	struct step {
-		__u64 key;
-		pset to;
-	} *steps;
-	size_t nsteps, steps_cap;
-	struct hindex step_index;
-	pset *lists_of_base;
-	struct hindex class_index;
-	struct frame stack[FRAMES_MAX];
-	int depth;
-	struct segment *out;	/* class holds the set until classes_of() */
-	size_t nout, out_cap;
-};
-
-static void range_of(const struct cidr *c, __u32 base, struct range *ret)
+void sweep_range_of(const struct cidr *c, __u32 base, struct range *ret)
 {
 	*ret = (struct range){ .base = base, .length = c->length };
 	for (int i = 0; i < 8; i++) {
@@ -59,7 +23,7 @@ static void range_of(const struct cidr *c, __u32 base, struct range *ret)
 	}
 }
 
-static void last_of(const struct range *r, int family, struct frame *ret)
+void sweep_last_of(const struct range *r, int family, struct frame *ret)
 {
 	ret->hi = ret->from_hi = r->hi;
 	ret->lo = ret->from_lo = r->lo;
@@ -84,10 +48,10 @@ static int collect(struct sweep *w)
 		const struct space_base *base = &s->bases[b];
 
 		if (base->any)
-			range_of(&whole, (__u32)b, &w->ranges[n++]);
+			sweep_range_of(&whole, (__u32)b, &w->ranges[n++]);
 		for (size_t i = 0; i < base->ncidrs; i++)
 			if (base->cidrs[i].family == family)
-				range_of(&base->cidrs[i], (__u32)b,
+				sweep_range_of(&base->cidrs[i], (__u32)b,
 					 &w->ranges[n++]);
 	}
 	w->nranges = n;
@@ -106,7 +70,7 @@ static unsigned key_byte(const struct range *r, int k)
 }
 
 /* Radix sort; bytes in which all ranges agree cost one look. */
-static void sort_ranges(struct sweep *w)
+void sweep_sort(struct sweep *w)
 {
 	size_t count[256], at, n = w->nranges;
 
@@ -149,7 +113,7 @@ static pset set_with(struct sweep *w, pset set, __u32 base)
 	}
 	w->steps[w->nsteps].key = key;
 	w->steps[w->nsteps].to = pset_union(&w->space->lists, set,
-					    w->lists_of_base[base]);
+					    w->space->lists_of_base[base]);
 	return w->steps[w->nsteps++].to;
 }
 
@@ -195,7 +159,7 @@ static void open_range(struct sweep *w, const struct range *r)
 {
 	struct frame *top = &w->stack[w->depth - 1], frame;
 
-	last_of(r, w->family, &frame);
+	sweep_last_of(r, w->family, &frame);
 	if (w->depth == 1 || memcmp(&frame, top, offsetof(struct frame, set))) {
 		frame.set = top->set;
 		top = &w->stack[w->depth++];
@@ -205,7 +169,7 @@ static void open_range(struct sweep *w, const struct range *r)
 	emit(w, r->hi, r->lo, top->set);
 }
 
-static void walk(struct sweep *w)
+void sweep_walk(struct sweep *w)
 {
 	w->depth = 1;
 	w->stack[0] = (struct frame){ 0 };
@@ -232,7 +196,7 @@ struct moat_addr segment_address(const struct segment *seg, int family)
 }
 
 /* The class of a set of lists; HINDEX_NONE: out of memory. */
-static __u32 class_of(struct sweep *w, pset lists, const struct segment *seg)
+__u32 sweep_class_of(struct sweep *w, pset lists, const struct segment *seg)
 {
 	struct space *s = w->space;
 	__u32 hash = (__u32)hash_mix((__u64)lists << 1 | (__u64)w->family);
@@ -240,14 +204,14 @@ static __u32 class_of(struct sweep *w, pset lists, const struct segment *seg)
 
 	if (!lists)
 		return w->family == FAMILY4 ? CLASS_NOTHING4 : CLASS_NOTHING6;
-	at = hindex_start(&w->class_index, hash);
-	while ((id = hindex_next(&w->class_index, hash, &at)) != HINDEX_NONE)
+	at = hindex_start(&s->class_index, hash);
+	while ((id = hindex_next(&s->class_index, hash, &at)) != HINDEX_NONE)
 		if (s->classes[id].lists == lists &&
 		    s->classes[id].family == w->family)
 			return id;
 	id = (__u32)s->nclasses;
 	if (GROW(s->classes, s->classes_cap, s->nclasses + 1) ||
-	    hindex_add(&w->class_index, hash, id))
+	    hindex_add(&s->class_index, hash, id))
 		return HINDEX_NONE;
 	s->classes[s->nclasses++] = (struct addr_class){
 		.lists = lists,
@@ -265,7 +229,7 @@ static int classes_of(struct sweep *w)
 
 	for (size_t i = 0; i < w->nout; i++) {
 		struct segment *seg = &w->out[i];
-		__u32 class = class_of(w, seg->class, seg);
+		__u32 class = sweep_class_of(w, seg->class, seg);
 
 		if (class == HINDEX_NONE)
 			return -ENOMEM;
@@ -309,14 +273,12 @@ static int look_back(struct space *s, int family)
 	return 0;
 }
 
-static void sweep_freep(struct sweep *w)
+void sweep_freep(struct sweep *w)
 {
 	free(w->ranges);
 	free(w->spare);
 	free(w->steps);
 	hindex_free(&w->step_index);
-	free(w->lists_of_base);
-	hindex_free(&w->class_index);
 	free(w->out);
 }
 
@@ -327,13 +289,13 @@ static int sweep_init(struct sweep *w)
 
 	w->ranges = malloc(n * sizeof(*w->ranges));
 	w->spare = malloc(n * sizeof(*w->spare));
-	w->lists_of_base = calloc(s->nbases + 1, sizeof(*w->lists_of_base));
-	if (!w->ranges || !w->spare || !w->lists_of_base ||
+	s->lists_of_base = calloc(s->nbases + 1, sizeof(*s->lists_of_base));
+	if (!w->ranges || !w->spare || !s->lists_of_base ||
 	    pset_pool_init(&s->lists, s->nlists + 1))
 		return -ENOMEM;
 	for (size_t l = 0; l < s->nlists; l++) {
 		for (size_t i = 0; i < s->list[l].nbases; i++) {
-			pset *of = &w->lists_of_base[s->list[l].bases[i]];
+			pset *of = &s->lists_of_base[s->list[l].bases[i]];
 
 			*of = pset_add(&s->lists, *of, (__u32)l);
 		}
@@ -357,8 +319,8 @@ int space_build(struct space *s)
 		r = collect(&w);
 		if (r)
 			return r;
-		sort_ranges(&w);
-		walk(&w);
+		sweep_sort(&w);
+		sweep_walk(&w);
 		r = (w.failed || s->lists.failed) ? -ENOMEM : classes_of(&w);
 		if (!r)
 			r = look_back(s, w.family);

@@ -40,7 +40,8 @@
  *           force, all or nothing, confirmed at once
  *        -> changed, generation, policy, group, changes [[op, group, CIDR]]
  *           (those that had an effect), members (how many lie over the
- *           document), in_force_ms
+ *           document), compiled (false: the image was changed in place),
+ *           in_force_ms
  *           code 4: refused, with diagnostics (text, may be absent)
  * status -> state ("enforcing"|"audit"|"before-first-policy"|"lockdown"|
  *           "degraded"), enforcing, degraded [text], generation,         [r]
