@@ -36,15 +36,28 @@ static __always_inline bool record_passes(const struct moat_flow *f,
 	return f->seen[0] & f->seen[1] & MOAT_SEEN_ACK;
 }
 
-/* By the record: counts, and leases what comes next. The slot of the rule, or
+/* Facts of the packet whose record is asked for: what is verified once takes
+ * no pointers. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct quick);
+	__uint(max_entries, 1);
+} quick_scratch SEC(".maps");
+
+/* Counts by the record, and leases what comes next. The slot of the rule, or
  * negative: the long way. */
-static __noinline int quick_record(const struct quick *q)
+VERIFIED_ONCE int quick_record(__u32 zero)
 {
+	struct quick *q = bpf_map_lookup_elem(&quick_scratch, &zero);
 	struct moat_flow_key key = {};
 	struct moat_flow *f;
-	__u32 dir = q->dir & 1;
 	__u64 timeout;
+	__u32 dir;
 
+	if (!q)
+		return -1;
+	dir = q->dir & 1;
 	key.local.d[0] = q->name.local[0];
 	key.local.d[1] = q->name.local[1];
 	key.remote.d[0] = q->name.remote[0];
@@ -64,6 +77,17 @@ static __noinline int quick_record(const struct quick *q)
 		f->ifindex[dir] = q->ifindex;
 	lease_renew(&q->name, f, q->now, q->generation, q->transport);
 	return MOAT_WORD_SLOT(f->word);
+}
+
+static __always_inline int quick_ask_record(const struct quick *q)
+{
+	__u32 zero = 0;
+	struct quick *kept = bpf_map_lookup_elem(&quick_scratch, &zero);
+
+	if (!kept)
+		return -1;
+	*kept = *q;
+	return quick_record(0);
 }
 
 /* By the lease, if one runs. */
@@ -141,7 +165,7 @@ static __always_inline bool quick_pass(struct __sk_buff *skb, __u32 dir)
 	q.generation = MOAT_CTL_GENERATION(word);
 	slot = quick_lease(&q, c->lease_floor);
 	if (slot < 0)
-		slot = quick_record(&q);
+		slot = quick_ask_record(&q);
 	if (slot < 0)
 		return false;
 	quick_count(&q, iface, slot);
