@@ -237,35 +237,43 @@ static __noinline void count_moving(struct pkt *p, struct moat_flow *copy)
 }
 
 /*
- * The flow of an embryonic entry moves to the table of its kind. The entry
- * stays, marked, so that no reader loses it (F5). A full or busy table: the
- * flow stays embryonic and its next packet tries again (F9).
+ * The flow of the entry found in p->table moves to the table of its kind. The
+ * entry stays, marked, so that no reader loses it (F5). A full or busy table:
+ * the flow stays embryonic and its next packet tries again (F9).
  */
-static __noinline void flow_promote(struct pkt *p, struct moat_flow *f,
-				    __u64 timeout)
+VERIFIED_ONCE int flow_promote(__u64 timeout)
 {
-	__u32 home = flow_home(p->key.proto);
-	struct moat_flow copy = *f;
+	struct pkt *p = pkt_current();
+	struct moat_flow *f, copy;
+	__u32 home;
 	long rc;
 
+	if (!p)
+		return 0;
+	home = flow_home(p->key.proto);
+	f = flow_map_find(p->table, &p->key);
+	if (!f)
+		return 0;
+	copy = *f;
 	/* A table that evicts may have given the element to another flow while
 	 * it was copied: that one's verdict must not come under this key. */
 	if (flow_map_find(p->table, &p->key) != f)
-		return;
+		return 0;
 	copy.expires = p->now + timeout;
 	count_moving(p, &copy);
 	rc = flow_map_insert(home, &p->key, &copy, BPF_NOEXIST);
 	if (rc == -E_EXIST &&
 	    !flow_lives(flow_map_find(home, &p->key), p->now))
-		return;
+		return 0;
 	if (rc && rc != -E_EXIST) {
 		if (rc == -E_2BIG)
 			count_refusal(home, rc);
-		return;
+		return 0;
 	}
 	f->marks |= MOAT_MARK_PROMOTED;
 	if (!rc)
 		count_created(home);
+	return 0;
 }
 
 /* Both sides closed: the flow moves to a table that evicts, so that dead
