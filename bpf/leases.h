@@ -30,7 +30,7 @@ static __always_inline __u64 lease_hash(const struct lease_name *n)
 
 static __always_inline struct moat_leases *leases_of(__u64 hash)
 {
-	__u32 bucket = MOAT_LEASE_BUCKET(hash) & knobs.lease_mask;
+	__u32 bucket = MOAT_LEASE_BUCKET(hash, (__u64)knobs.lease_buckets);
 
 	return bpf_map_lookup_elem(&leases, &bucket);
 }
@@ -209,7 +209,7 @@ static __noinline void lease_renew(const struct lease_name *n,
 			      (MOAT_LEASE_WAYS - 1)];
 		if (lease_is_of(l, n, transport)) {
 			lease_settle(l, f, MOAT_LEASE_WORD(generation, until),
-				     MOAT_LEASE_BUCKET(hash));
+				     hash);
 			return;
 		}
 		if (!over &&
@@ -217,13 +217,12 @@ static __noinline void lease_renew(const struct lease_name *n,
 			over = l;
 	}
 	if (over && f->packets[0] + f->packets[1] >= knobs.lease_after)
-		lease_claim(over, n, lease_kind(f, transport), until,
-			    MOAT_LEASE_BUCKET(hash));
+		lease_claim(over, n, lease_kind(f, transport), until, hash);
 }
 
-/* The record is about to say something else. */
+/* The record says something else than that its flow passes. */
 static __noinline void lease_end(const struct moat_flow_key *key,
-				 struct moat_flow *f)
+				 struct moat_flow *f, __u64 now)
 {
 	__u16 transport = key->proto == IPPROTO_UDP ? MOAT_LEASE_UDP : 0;
 	struct moat_leases *all;
@@ -239,8 +238,7 @@ static __noinline void lease_end(const struct moat_flow_key *key,
 	for (__u32 i = 0; i < MOAT_LEASE_WAYS; i++) {
 		l = &all->way[i];
 		if (lease_is_of(l, &n, transport))
-			lease_settle(l, f, l->word & ~(0xffffffull << 40),
-				     MOAT_LEASE_BUCKET(hash));
+			lease_settle(l, f, MOAT_LEASE_WORD(0, now), hash);
 	}
 }
 

@@ -69,13 +69,17 @@ VERIFIED_ONCE int quick_record(__u32 zero)
 			   bpf_map_lookup_elem(&flows, &key);
 	if (!record_passes(f, q))
 		return -1;
+	/* From the end of the lease: until then nobody writes the expiry. */
 	timeout = knobs.timeout[q->transport ? MOAT_TIMEOUT_UDP_STREAM :
 					       MOAT_TIMEOUT_TCP_ESTABLISHED];
-	flow_refresh(q->now, f, timeout);
+	flow_refresh(q->now + knobs.lease_time, f, timeout);
 	flow_add(f, dir, q->amount);
 	if (f->ifindex[dir] != q->ifindex)
 		f->ifindex[dir] = q->ifindex;
 	lease_renew(&q->name, f, q->now, q->generation, q->transport);
+	/* Another CPU may have ended the flow in between. */
+	if (!record_passes(f, q))
+		lease_end(&key, f, q->now);
 	return MOAT_WORD_SLOT(f->word);
 }
 

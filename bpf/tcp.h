@@ -100,7 +100,7 @@ static __noinline void step_established(struct pkt *p, struct moat_flow *f)
 	if (flags & TCP_RST)
 		flow_reset(p, f);
 	if (flags & (TCP_FIN | TCP_RST))
-		lease_end(&p->key, f);
+		lease_end(&p->key, f, p->now);
 	if (flags & (TCP_SYN | TCP_RST))
 		return;
 	if (f->fin[0] & f->fin[1]) {

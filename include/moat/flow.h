@@ -110,9 +110,9 @@ struct moat_flow {
 	__u8 layout;		/* MOAT_ABI_VERSION */
 	__u8 fin[2];		/* 1: FIN seen, by direction; a byte of its own,
 				   so that no racing update of seen loses it */
-	__u8 spare[52];
+	__u8 spare[36];		/* F40 */
 };
-MOAT_ASSERT_SIZE(struct moat_flow, 128);
+MOAT_ASSERT_SIZE(struct moat_flow, 112);
 MOAT_ASSERT_OFFSET(struct moat_flow, synack_seq, 64);
 
 /* Names of the tables, in the order in which a miss asks them. */

@@ -55,7 +55,7 @@ struct moat_knobs {
 	__u32 bucket_mask;
 	__u64 lease_key[MOAT_LEASE_KEYS];
 	__u64 lease_time;	/* jiffies */
-	__u32 lease_mask;	/* buckets of leases - 1 */
+	__u32 lease_buckets;
 	__u32 lease_after;	/* packets of a flow before its first lease */
 	__u8 essential[8];	/* by enum moat_essential: 1 on */
 	__u8 midstream_drop;

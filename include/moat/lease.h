@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Leases: a flat cache in front of the tables of record. A flow that is
- * established and that every layer lets pass is leased for two seconds: until
+ * established and that every layer lets pass is leased for some seconds: until
  * then its packets are passed and counted by one cache line, without a look at
  * the flow's record or at the policy. The record stays the truth: a lease is
  * made from it, never outlives it, and what was counted under the lease is
@@ -42,7 +42,7 @@ MOAT_ASSERT_SIZE(struct moat_lease, 64);
 /* Either count is half full: time to add it to the record. */
 #define MOAT_LEASE_HALF (1ull << 63 | 1ull << 39)
 
-#define MOAT_LEASE_SECONDS 2
+#define MOAT_LEASE_SECONDS 16
 #define MOAT_LEASE_AFTER 8	/* packets of a flow before its first lease */
 
 /* A flow's line is one of four that lie side by side. */
@@ -53,15 +53,16 @@ struct moat_leases {
 
 /*
  * Multilinear hash with secret odd factors k[5], folded: where a flow's line
- * is can't be known off this host. Bits 32 and up choose the bucket, the two
- * highest the way that is tried first.
+ * is can't be known off this host. The upper half is scaled to the number of
+ * buckets, two bits of the lower half choose the way that is tried first.
  */
 #define MOAT_LEASE_KEYS 5
 #define MOAT_LEASE_SUM(k, local, remote, ports) \
 	((local)[0] * (k)[0] + (local)[1] * (k)[1] + (remote)[0] * (k)[2] + \
 	 (remote)[1] * (k)[3] + (ports) * (k)[4])
 #define MOAT_LEASE_HASH(sum) (((sum) ^ (sum) >> 32) * 0x9e3779b97f4a7c15ull)
-#define MOAT_LEASE_BUCKET(hash) ((__u32)((hash) >> 32))
-#define MOAT_LEASE_WAY(hash) ((__u32)((hash) >> 62))
+#define MOAT_LEASE_BUCKET(hash, buckets) \
+	((__u32)(((hash) >> 32) * (buckets) >> 32))
+#define MOAT_LEASE_WAY(hash) ((__u32)(hash) >> 30)
 
 #endif

@@ -122,7 +122,7 @@ static void set_knobs(const struct world *w)
 	k->trace = 1;
 	load_lease_keys(k->lease_key);
 	k->lease_time = MOAT_LEASE_SECONDS * HZ;
-	k->lease_mask = LEASE_BUCKETS - 1;
+	k->lease_buckets = LEASE_BUCKETS;
 	k->lease_after = WORLD_LEASE_AFTER;
 }
 

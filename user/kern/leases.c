@@ -56,7 +56,7 @@ static const struct moat_leases *bucket_of(const struct leases *l,
 	__u64 hash = MOAT_LEASE_SUM(l->key, key->local.d, key->remote.d, ports);
 
 	hash = MOAT_LEASE_HASH(hash);
-	return &l->map[MOAT_LEASE_BUCKET(hash) & (l->buckets - 1)];
+	return &l->map[MOAT_LEASE_BUCKET(hash, (__u64)l->buckets)];
 }
 
 void leases_ahead(const struct leases *l, const struct moat_flow_key *key)
@@ -95,7 +95,7 @@ void leases_void(struct datapath *dp)
 {
 	__atomic_store_n(&dp->store.control->lease_floor,
 			 datapath_jiffies(dp) + 2 +
-				 (__u64)MOAT_LEASE_SECONDS * dp->clocks.hz,
+				 load_lease_time(&dp->settings, dp->clocks.hz),
 			 __ATOMIC_SEQ_CST);
 }
 

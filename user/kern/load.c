@@ -133,12 +133,13 @@ __u32 rule_elements(__u32 slots)
 	return power_of_two(n < 32 ? 32 : n);
 }
 
-/* A line for every flow that the table of TCP flows holds. */
+/* Three lines for every two flows that the table of TCP flows holds: at 92 in
+ * 100 flows of a full one finds a free line among its four. */
 static __u32 lease_buckets(const struct datapath_settings *s)
 {
-	__u32 n = s->table_entries[MOAT_TABLE_FLOWS] / MOAT_LEASE_WAYS;
+	__u32 n = s->table_entries[MOAT_TABLE_FLOWS] / 8 * 3;
 
-	return power_of_two(n < 16 ? 16 : n);
+	return n < 16 ? 16 : n;
 }
 
 /* Sizes as wanted; maps to be shared get theirs when their fd is reused. */
@@ -227,11 +228,12 @@ void load_lease_keys(__u64 ret[MOAT_LEASE_KEYS])
 }
 
 /* A quarter of the shortest timeout at most: no lease outlives its record. */
-static __u64 lease_time(const struct moat_knobs *k)
+__u64 load_lease_time(const struct datapath_settings *s, __u32 hz)
 {
-	__u64 t = (__u64)MOAT_LEASE_SECONDS * k->hz;
-	__u64 tcp = k->timeout[MOAT_TIMEOUT_TCP_ESTABLISHED] / 4;
-	__u64 udp = k->timeout[MOAT_TIMEOUT_UDP_STREAM] / 4;
+	__u64 t = (__u64)MOAT_LEASE_SECONDS * hz;
+	__u64 tcp = (__u64)s->timeout_seconds[MOAT_TIMEOUT_TCP_ESTABLISHED] *
+		    hz / 4;
+	__u64 udp = (__u64)s->timeout_seconds[MOAT_TIMEOUT_UDP_STREAM] * hz / 4;
 
 	t = tcp < t ? tcp : t;
 	return udp < t ? udp : t;
@@ -257,8 +259,8 @@ static void set_knobs(struct moat_bpf *skel, const struct load_spec *spec)
 	k->rule_mask = bpf_map__max_entries(skel->maps.rules) - 1;
 	k->bucket_mask = bpf_map__max_entries(skel->maps.buckets) - 1;
 	load_lease_keys(k->lease_key);
-	k->lease_time = lease_time(k);
-	k->lease_mask = bpf_map__max_entries(skel->maps.leases) - 1;
+	k->lease_time = load_lease_time(s, spec->hz);
+	k->lease_buckets = bpf_map__max_entries(skel->maps.leases);
 	k->lease_after = s->lease_after;
 	for (unsigned i = 0; i < MOAT_ESSENTIAL_COUNT; i++)
 		k->essential[i] = s->essential[i];

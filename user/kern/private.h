@@ -197,7 +197,7 @@ void store_copy(const struct store *from, struct store *to);
 
 struct leases {
 	struct moat_leases *map;	/* mapped */
-	__u32 buckets;			/* a power of two */
+	__u32 buckets;
 	__u64 key[MOAT_LEASE_KEYS];
 };
 int leases_open(struct leases *l, const struct load *load);
@@ -212,6 +212,8 @@ void leases_add(const struct leases *l, const struct moat_flow_key *key,
 void leases_void(struct datapath *dp);
 /* Forgets all. Only where no program runs. */
 void leases_clear(struct leases *l);
+/* How long a lease is, in jiffies (load.c). */
+__u64 load_lease_time(const struct datapath_settings *s, __u32 hz);
 /* Secret factors of the hash, steady until the next boot (load.c). */
 void load_lease_keys(__u64 ret[MOAT_LEASE_KEYS]);
 

@@ -15,7 +15,7 @@ static void sizes(void **state)
 {
 	assert_int_equal(MOAT_ABI_VERSION, 2);
 	assert_int_equal(sizeof(struct moat_flow_key), 40);
-	assert_int_equal(sizeof(struct moat_flow), 128);
+	assert_int_equal(sizeof(struct moat_flow), 112);
 	assert_int_equal(sizeof(struct moat_leases), 4 * 64);
 	assert_int_equal(sizeof(struct moat_image), 168);
 	assert_int_equal(sizeof(struct moat_knobs), 176);
