@@ -155,14 +155,14 @@ static __always_inline __u32 class_of6(const struct moat_image *h, __u32 slot,
 	return ref & 0xffff;
 }
 
-static __noinline __u32 class_of(struct pkt *p, const struct moat_addr *a)
+/* h: image_of(p). */
+static __noinline __u32 class_of(const struct pkt *p,
+				 const struct moat_image *h,
+				 const struct moat_addr *a)
 {
-	const struct moat_image *h;
-
 	if (p->family == 4)
 		return search_addr4(p->slot, bpf_ntohl(a->w[3]));
-	h = image_of(p);
-	return h ? class_of6(h, p->slot, a) : 0;
+	return class_of6(h, p->slot, a);
 }
 
 static __always_inline __u32 classes_at(struct pkt *p, __u32 index)
@@ -199,6 +199,8 @@ static __noinline void endpoint(struct pkt *p, struct moat_addr *ret)
 	struct moat_own *o;
 
 	*ret = p->key.local;
+	if (p->flags & PKT_OWN_PROFILE)
+		return;
 	o = bpf_map_lookup_elem(&own, &p->key.local);
 	if (p->dir == MOAT_INGRESS &&
 	    (p->flags & PKT_GROUP_ADDRESS ||
@@ -222,8 +224,8 @@ static __noinline void classify(struct pkt *p)
 		return;
 	p->flags |= PKT_CLASSIFIED;
 	endpoint(p, &local);
-	p->profile = classes_at(p, h->profile_of + class_of(p, &local));
-	p->remote_class = class_of(p, &p->key.remote);
+	p->profile = classes_at(p, h->profile_of + class_of(p, h, &local));
+	p->remote_class = class_of(p, h, &p->key.remote);
 	p->policy_flags = h->flags;
 	p->profile_flags = 0;
 	if (p->profile < MOAT_MAX_PROFILES)

@@ -109,15 +109,16 @@ static __noinline bool read_quoted(const struct frame *fr, struct pkt *p,
 /* F34: unassigned: allow, and the address's NACL let the quoted packet by. */
 static __noinline bool nacl_allows(struct pkt *p, const struct quoted *q)
 {
+	const struct moat_image *h = image_of(p);
 	__u32 cell;
 
-	if (!knobs.unassigned_allow)
+	if (!knobs.unassigned_allow || !h)
 		return false;
 	classify(p);
 	if (p->profile_flags & MOAT_PROFILE_SG ||
 	    !(p->profile_flags & MOAT_PROFILE_NACL))
 		return false;
-	p->remote_class = class_of(p, &q->key.remote);
+	p->remote_class = class_of(p, h, &q->key.remote);
 	p->flags &= ~PKT_CLASSIFIED;
 	cell = cell_of(p, q->dir, service_of(&q->key, q->dir));
 	return nacl_verdict(p, cell) != MOAT_NACL_DENY;

@@ -146,6 +146,8 @@ static __noinline enum moat_reason whose_packet(const struct frame *fr,
 	if (own_entry) {
 		if (own_entry->flags & MOAT_OWN_BROADCAST)
 			p->flags |= PKT_GROUP_ADDRESS;
+		else if (addr_is_zero(&own_entry->alias))
+			p->flags |= PKT_OWN_PROFILE;
 		return MOAT_REASON_NONE;
 	}
 	if (p->dir == MOAT_EGRESS && p->flags & PKT_SENT) {

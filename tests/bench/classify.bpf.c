@@ -49,7 +49,7 @@ static __always_inline const struct classify_tuple *next_tuple(__u32 i,
 	return t && *ret ? t : 0;
 }
 
-/* The packet as the parser leaves it. */
+/* The packet as it comes to judge(): parsed, and known to be ours. */
 static __always_inline void as_parsed(struct pkt *p,
 				      const struct classify_tuple *t)
 {
@@ -58,7 +58,7 @@ static __always_inline void as_parsed(struct pkt *p,
 	p->key.remote = t->remote;
 	p->key.lport = t->port;
 	p->key.proto = t->proto;
-	p->flags = 0;
+	p->flags = PKT_OWN_PROFILE;
 }
 
 static __noinline long loop_nothing(__u32 i, void *unused)
@@ -75,13 +75,16 @@ static __noinline long loop_nothing(__u32 i, void *unused)
 
 static __noinline long loop_class(__u32 i, void *unused)
 {
+	const struct moat_image *h;
 	struct pkt *p;
 	const struct classify_tuple *t = next_tuple(i, &p);
 
 	if (!t)
 		return 1;
 	as_parsed(p, t);
-	sum += class_of(p, &p->key.remote);
+	h = image_of(p);
+	if (h)
+		sum += class_of(p, h, &p->key.remote);
 	return 0;
 }
 

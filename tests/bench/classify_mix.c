@@ -91,13 +91,13 @@ static struct cidr nested4(struct rng *r, size_t list)
 }
 
 const struct classify_mix classify_mixes[] = {
-	{ "v4-random-24", scattered24, 0, false },
-	{ "v4-hosts-in-64x16", hosts32, 0, false },
-	{ "v4-70-20-10", mixed4, 0, false },
-	{ "v4-overlapping", nested4, 256, false },
-	{ "v4-4096-groups", mixed4, 4096, true },
-	{ "v6-networks", networks6, 0, false },
-	{ "mixed", both, 0, false },
+	{ "v4-random-24", scattered24, 0, false, false },
+	{ "v4-hosts-in-64x16", hosts32, 0, false, false },
+	{ "v4-70-20-10", mixed4, 0, false, true },
+	{ "v4-overlapping", nested4, 256, false, false },
+	{ "v4-4096-groups", mixed4, 4096, true, false },
+	{ "v6-networks", networks6, 0, false, true },
+	{ "mixed", both, 0, false, true },
 };
 const size_t classify_nmixes = ARRAY_SIZE(classify_mixes);
 

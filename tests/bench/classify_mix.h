@@ -13,6 +13,7 @@ struct classify_mix {
 	 * which rules name as their peers. */
 	unsigned lists;
 	bool groups;
+	bool quick;		/* also with MOAT_BENCH_QUICK */
 };
 
 extern const struct classify_mix classify_mixes[];
