@@ -228,8 +228,10 @@ static __always_inline void short_count(const struct short_run *q,
 	}
 }
 
-static __always_inline enum short_answer xdp_quick(struct xdp_md *xdp,
-						   struct short_run *q)
+/* Not inline: its stack must not lie under the long way's (512 bytes in all,
+ * which kernels before 6.x reckon along the deepest path). */
+static __noinline enum short_answer xdp_quick(struct xdp_md *xdp,
+					      struct short_run *q)
 {
 	__u32 zero = 0;
 	const struct moat_host *facts = bpf_map_lookup_elem(&host, &zero);
