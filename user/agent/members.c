@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The journal of member changes on top of a promoted policy: one file beside
- * it, with an entry a generation. A change of one address writes this and not
- * the document.
+ * it (journal.h), with an entry a generation. A change of one address writes
+ * this and not the document.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/journal.h"
 #include "agent/state_private.h"
 
 json_t *members_to_json(const struct member_list *l)
@@ -46,8 +47,9 @@ int members_from_json(const json_t *value, struct member_list *l)
 /* Borrowed; an empty array where there is no file. */
 static int journal_of(struct state *s, uint32_t base, json_t **ret)
 {
-	json_t *file = NULL, *list;
+	json_t *list = NULL;
 	char name[32];
+	size_t end;
 	int r;
 
 	if (s->journal && s->journal_base == base) {
@@ -55,18 +57,19 @@ static int journal_of(struct state *s, uint32_t base, json_t **ret)
 		return 0;
 	}
 	history_name(base, "members", name, sizeof(name));
-	r = statefile_read(s->history, name, &file);
-	if (r && r != -ENOENT)
+	r = journal_read(s->history, name, &list, &end);
+	if (r == -ENOENT) {
+		list = json_array();
+		end = 0;
+	} else if (r) {
 		return r;
-	list = r ? json_array() : json_incref(json_object_get(file, "entries"));
-	json_decref(file);
-	if (!json_is_array(list)) {
-		json_decref(list);
-		return -EBADMSG;
 	}
+	if (!list)
+		return -ENOMEM;
 	json_decref(s->journal);
 	s->journal = list;
 	s->journal_base = base;
+	s->journal_end = end;
 	*ret = list;
 	return 0;
 }
@@ -79,14 +82,22 @@ static uint32_t generation_of(const json_t *entry)
 
 static int write_journal(struct state *s)
 {
-	json_t *file = json_pack("{s:O}", "entries", s->journal);
 	char name[32];
-	int r;
 
 	history_name(s->journal_base, "members", name, sizeof(name));
-	r = file ? statefile_write(s->history, name, file) : -ENOMEM;
-	json_decref(file);
-	return r;
+	return journal_write(s->history, name, s->journal, &s->journal_end);
+}
+
+/* The last of the list, behind what the file holds of it. */
+static int append_journal(struct state *s, const json_t *entry)
+{
+	char name[32];
+	int r = -ENOSPC;
+
+	history_name(s->journal_base, "members", name, sizeof(name));
+	if (s->journal_end)
+		r = journal_append(s->history, name, entry, &s->journal_end);
+	return r == -ENOSPC ? write_journal(s) : r;
 }
 
 int state_add_members(struct state *s, const struct record *r,
@@ -104,9 +115,13 @@ int state_add_members(struct state *s, const struct record *r,
 			  "changes", members_to_json(changes));
 	if (!entry || json_array_append_new(list, entry))
 		return -ENOMEM;
-	err = write_journal(s);
-	if (err)
-		json_array_remove(list, json_array_size(list) - 1);
+	err = append_journal(s, entry);
+	if (!err)
+		return 0;
+	/* What reached the disk of it must not be found there. */
+	json_array_remove(list, json_array_size(list) - 1);
+	s->journal_end = 0;
+	write_journal(s);
 	return err;
 }
 

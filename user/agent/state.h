@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The state directory. Every file is written beside, synced and renamed into
- * place, and carries the SHA-256 of its body on its first line (statefile.h):
+ * place, and carries the SHA-256 of its body on its first line (statefile.h);
+ * changes of members alone are appended (journal.h):
  *   committed.json      the last confirmed policy
  *   pending.json        one that was switched to and is not confirmed yet
  *   history/NNNNNNNN.json  what was committed, by generation

@@ -35,28 +35,37 @@ static int write_all(int fd, const char *data, size_t len)
 }
 
 static int write_temporary(int dir, const char *name,
-			   const struct statefile_body *b)
+			   const struct statefile_piece *p, size_t n)
 {
-	char head[128];
 	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT |
 					O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 					0600);
-	int r;
+	int r = 0;
 
 	if (fd < 0)
 		return -errno;
-	snprintf(head, sizeof(head), "%s%s\n",
-		 b->document ? HEAD_DOCUMENT : HEAD, b->sum);
-	r = write_all(fd, head, strlen(head));
-	if (!r)
-		r = write_all(fd, b->text, strlen(b->text));
-	if (!r && b->document)
-		r = write_all(fd, "\n", 1);
-	if (!r && b->document)
-		r = write_all(fd, b->document, strlen(b->document));
+	for (size_t i = 0; !r && i < n; i++)
+		r = write_all(fd, p[i].data, p[i].len);
 	if (!r && fsync(fd) < 0)
 		r = -errno;
 	return r;
+}
+
+int statefile_replace(int dir, const char *name,
+		      const struct statefile_piece *p, size_t n)
+{
+	char temporary[80];
+	int r;
+
+	snprintf(temporary, sizeof(temporary), "%s.tmp", name);
+	r = write_temporary(dir, temporary, p, n);
+	if (!r && renameat(dir, temporary, dir, name) < 0)
+		r = -errno;
+	if (r) {
+		unlinkat(dir, temporary, 0);
+		return r;
+	}
+	return fsync(dir) < 0 ? -errno : 0;
 }
 
 int statefile_body(const json_t *value, struct statefile_body *ret)
@@ -78,18 +87,15 @@ void statefile_body_free(struct statefile_body *b)
 
 int statefile_put(int dir, const char *name, const struct statefile_body *b)
 {
-	char temporary[80];
-	int r;
+	char head[128];
+	int len = snprintf(head, sizeof(head), "%s%s\n",
+			   b->document ? HEAD_DOCUMENT : HEAD, b->sum);
+	const struct statefile_piece piece[] = {
+		{head, (size_t)len}, {b->text, strlen(b->text)}, {"\n", 1},
+		{b->document, b->document ? strlen(b->document) : 0},
+	};
 
-	snprintf(temporary, sizeof(temporary), "%s.tmp", name);
-	r = write_temporary(dir, temporary, b);
-	if (!r && renameat(dir, temporary, dir, name) < 0)
-		r = -errno;
-	if (r) {
-		unlinkat(dir, temporary, 0);
-		return r;
-	}
-	return fsync(dir) < 0 ? -errno : 0;
+	return statefile_replace(dir, name, piece, b->document ? 4 : 2);
 }
 
 int statefile_write(int dir, const char *name, const json_t *value)

@@ -11,9 +11,16 @@
 #include <jansson.h>
 
 /*
- * Writes NAME.tmp, syncs it, renames it, syncs the folder: after any crash
- * the file is the old one or the new one. 0 or -errno.
+ * Writes the pieces to NAME.tmp, syncs it, renames it, syncs the folder: after
+ * any crash the file is the old one or the new one. 0 or -errno.
  */
+struct statefile_piece {
+	const char *data;
+	size_t len;
+};
+int statefile_replace(int dir, const char *name,
+		      const struct statefile_piece *p, size_t n);
+/* The same, with a first line and the JSON. */
 int statefile_write(int dir, const char *name, const json_t *value);
 /* The same for a body that is to be written more than once. */
 struct statefile_body {
