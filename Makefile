@@ -27,7 +27,10 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wno-missing-field-initializers
 CPPFLAGS := -D_GNU_SOURCE -DMOAT_VERSION='"$(VERSION)"' \
 	-Iinclude -Iuser -I$(OUT)
-CFLAGS := -std=gnu17 -O2 -g -fPIE -fstack-protector-strong $(WARN)
+# The same source gives the same bytes in whatever folder it is built.
+REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
+CFLAGS := -std=gnu17 -O2 -g -fPIE -fstack-protector-strong \
+	$(REPRODUCIBLE) $(WARN)
 LDFLAGS := -pie -Wl,-z,relro,-z,now
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
@@ -39,6 +42,7 @@ FUZZ := -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-omit-frame-pointer -O1 \
 	-Wno-unused-function
 BPF_CFLAGS := -std=gnu17 -O2 -g -target bpf -D__TARGET_ARCH_$(ARCH) \
+	$(REPRODUCIBLE) \
 	-Wall -Wextra -Werror -Wno-unused-parameter -Wno-unused-function \
 	-Wno-address-of-packed-member -Iinclude -Ibpf \
 	$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH))
@@ -49,7 +53,7 @@ LIBS_TEST := -lcmocka $(LIBS_AGENT)
 
 LAYERS := agent cli svc kern compile reference policy base
 MAINS := user/agent/main.c user/cli/main.c
-layer_src = $(filter-out $(MAINS),$(wildcard user/$(1)/*.c))
+layer_src = $(sort $(filter-out $(MAINS),$(wildcard user/$(1)/*.c)))
 archive = $(OUT)/$(1)/lib$(2).a
 
 PROGRAMS := $(if $(wildcard user/cli/main.c),$(OUT)/moat) \
@@ -113,7 +117,7 @@ $(OUT)/build/user/cli/embed.o $(OUT)/san/user/cli/embed.o: user/cli/demo.sh \
 UNIT_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/unit/*/test_*.c))
 BPF_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/bpf/test_*.c))
 DIFF_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/diff/test_*.c))
-SUPPORT_SRC := $(wildcard tests/support/*.c)
+SUPPORT_SRC := $(sort $(wildcard tests/support/*.c))
 CPPFLAGS_TEST := -Itests -DMOAT_SOURCE_DIR='"$(CURDIR)"'
 $(OUT)/san/tests/%.o $(OUT)/build/tests/%.o: CPPFLAGS += $(CPPFLAGS_TEST)
 ifneq ($(wildcard bpf/moat.bpf.c),)
