@@ -297,7 +297,8 @@ static void run_all(const int *prefix, int nprefix, int depth,
 
 	for (int i = 0; i < depth; i++)
 		count *= EVENTS;
-	memcpy(events, prefix, (size_t)nprefix * sizeof(*prefix));
+	for (int i = 0; i < nprefix; i++)
+		events[i] = prefix[i];
 	for (unsigned long number = 0; number < count; number++) {
 		unsigned long rest = number;
 		enum state state = NO;

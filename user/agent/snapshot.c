@@ -173,14 +173,14 @@ static void read_actions(const struct policy *p, const struct slot_id *id,
 static bool nacl_denies(const struct policy *p, const struct slot_id *id,
 			struct nacl_actions *cache)
 {
-	int number;
+	long number;
 
 	if (!id->nacl || strcmp(id->rule, "*") == 0)
 		return id->nacl;
 	if (!cache->owner || cache->direction != id->direction ||
 	    strcmp(cache->owner, id->owner) != 0)
 		read_actions(p, id, cache);
-	number = atoi(id->rule);
+	number = strtol(id->rule, NULL, 10);
 	return number > 0 && number <= NACL_NUMBER_MAX &&
 	       cache->deny[number];
 }

@@ -78,30 +78,30 @@ static int take_option(struct parser *p, const char *name, size_t len,
 		       const char *inline_value)
 {
 	const struct command *c = p->args->command;
-	const struct option *o = NULL, *global;
+	const struct option *o = NULL, *global, *found;
 	const char *value = "";
 
 	if (c)
 		o = lookup(c->options, c->noptions, name, len);
 	global = o ? NULL : lookup(global_options, nglobal_options, name, len);
-	if (!o && !global && !c)
+	found = o ? o : global;
+	if (!found && !c)
 		return usage_error(NULL, "unknown option --%.*s; options of a "
 				   "command stand behind it", (int)len, name);
-	if (!o && !global)
+	if (!found)
 		return usage_error(c->name, "%s knows no option --%.*s",
 				   c->name, (int)len, name);
-	if (!(o ? o : global)->arg && inline_value)
+	if (!found->arg && inline_value)
 		return usage_error(command_name(p), "--%.*s takes no value",
 				   (int)len, name);
-	if ((o ? o : global)->arg) {
+	if (found->arg) {
 		value = inline_value;
 		if (!value && p->next < p->argc)
 			value = p->argv[p->next++];
 		if (!value)
 			return usage_error(command_name(p),
 					   "--%.*s needs a value: %s",
-					   (int)len, name,
-					   (o ? o : global)->arg);
+					   (int)len, name, found->arg);
 	}
 	if (global)
 		return apply_global(p, global - global_options, value);

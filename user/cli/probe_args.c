@@ -74,7 +74,7 @@ int probe_icmp(const char *command, const char *text, struct probe *ret)
 	if (ret->proto != PROTO_ICMP && ret->proto != PROTO_ICMPV6)
 		return usage_error(command, "--icmp goes with icmp and icmpv6");
 	if (len < sizeof(number))
-		memcpy(number, text, len);
+		snprintf(number, sizeof(number), "%.*s", (int)len, text);
 	if (!parse_number(number, 255, &type) ||
 	    (slash && !parse_number(slash + 1, 255, &code)))
 		return usage_error(command, "--icmp takes TYPE or TYPE/CODE, "

@@ -216,10 +216,12 @@ static void judge_layers(const struct image_view *v, const struct probe *probe,
 		     cell_of(v, probe, profile);
 	struct says nacl, sg;
 	bool in = probe->direction == MOAT_INGRESS;
-	const struct says *first = in ? &nacl : &sg, *second = in ? &sg : &nacl;
+	const struct says *first, *second;
 
 	nacl_says(v, profile, cell, &nacl);
 	sg_says(v, probe, profile, cell, &sg);
+	first = in ? &nacl : &sg;
+	second = in ? &sg : &nacl;
 	if (first->denies && !first->audit)
 		answer(v, MOAT_DROP, first, ret);
 	else if (second->denies && !second->audit)

@@ -152,7 +152,7 @@ static int sweep(struct rows *r)
 {
 	const __u64 *a = r->everywhere, *b = r->events;
 	const __u64 *a_end = a + r->neverywhere, *b_end = b + r->nevents;
-	__u32 service = 0, cell;
+	__u32 service = 0, cell = 0;
 	int failed = 0;
 
 	r->nentries = 0;

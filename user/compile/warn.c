@@ -105,7 +105,7 @@ static void warn_limit(struct facts *f, size_t g, const struct rule_facts *r,
 		       struct diags *diags)
 {
 	const struct group *group = &f->policy->groups[g];
-	char name[FACTS_TEXT], by[FACTS_TEXT], other[FACTS_TEXT];
+	char name[FACTS_TEXT], by[FACTS_TEXT] = "", other[FACTS_TEXT] = "";
 	char on[RANGES_TEXT + 8] = "";
 	struct ranges where = { 0 };
 

@@ -84,7 +84,7 @@ int tcx_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	      struct hook_state *ret)
 {
 	struct hook_state state = {};
-	struct hook_programs h;
+	struct hook_programs h = {};
 	int err = tcx_list(ifindex, hook, &h);
 
 	if (err)
@@ -173,7 +173,7 @@ int tcx_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	       struct hook_state *ret)
 {
 	int prog = load_prog_fd(dp->load, hook), fd, err;
-	struct hook_programs h;
+	struct hook_programs h = {};
 	struct own_link *l;
 
 	err = tcx_list(ifindex, hook, &h);

@@ -43,11 +43,9 @@ static int read_pair(const struct clocks *c, struct pair *ret)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame,
 		    .data_size_in = sizeof(frame));
 	__u32 zero = 0;
+	int err = bpf_prog_test_run_opts(c->prog_fd, &opts);
 
-	if (bpf_prog_test_run_opts(c->prog_fd, &opts) ||
-	    bpf_map_lookup_elem(c->map_fd, &zero, ret))
-		return -errno;
-	return 0;
+	return err ? err : bpf_map_lookup_elem(c->map_fd, &zero, ret);
 }
 
 /*

@@ -58,7 +58,7 @@ static void read_test_port(struct reader *r, const struct field *f,
 	static const uint64_t range[2] = { 0, 65535 };
 	uint64_t port;
 
-	if (f->value && read_number(r->diags, f->value, f->key->text, range,
+	if (f->key && read_number(r->diags, f->value, f->key->text, range,
 				    &port))
 		*ret = (uint16_t)port;
 }

@@ -375,7 +375,7 @@ size_t http_connections(const struct http *h)
 
 unsigned int http_port(const struct http *h)
 {
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = {0};
 	socklen_t len = sizeof(addr);
 
 	if (getsockname(h->listen_fd, (struct sockaddr *)&addr, &len) < 0)
