@@ -171,4 +171,5 @@ def main():
         send(args[0], args[1], args[2:])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sends every attack of attacks.py from one namespace to another and looks at
+the other's counters, its raw sockets and what comes back.
+
+usage: attack_run.py TARGET_NETNS SENDER_NETNS TARGET_MAC OWN_MAC XDP
+For each shape: exactly the named verdicts and reasons are counted inward, and
+of what is dropped no raw socket of the target sees anything (each sees every
+packet of its protocol that the target takes for its own), nor is it answered.
+Exits 1 if anything was otherwise, and says what.
+"""
+import ctypes
+import http.client
+import os
+import re
+import select
+import socket
+import sys
+import time
+from collections import Counter
+
+import attacks
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+LINE = re.compile(r'^moat_packets_total\{(.*)\} (\d+)$', re.M)
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+RAW4 = (1, 2, 4, 6, 17, 41, 47, 50, 51, 89, 132)
+RAW6 = (4, 6, 17, 41, 47, 50, 51, 89, 132)
+
+
+def enter(name):
+    fd = os.open(name, os.O_RDONLY)
+    if LIBC.setns(fd, 0x40000000):  # CLONE_NEWNET
+        sys.exit(f"{name}: {os.strerror(ctypes.get_errno())}")
+    os.close(fd)
+
+
+def counters(conn):
+    """Packets inward by "verdict reason", summed over interfaces."""
+    conn.request("GET", "/metrics")
+    out = Counter()
+    for labels, value in LINE.findall(conn.getresponse().read().decode()):
+        had = dict(LABEL.findall(labels))
+        if had["direction"] == "ingress":
+            out[f'{had["verdict"]} {had["reason"]}'] += int(value)
+    return out
+
+
+def drain(socks):
+    got = []
+    while True:
+        ready = select.select(socks, [], [], 0)[0]
+        if not ready:
+            return got
+        for sock in ready:
+            data, source = sock.recvfrom(2048)
+            if source[0] != "eth0" or source[2] != socket.PACKET_OUTGOING:
+                got.append((sock, data))
+
+
+def settled(conn, before, want):
+    """What was counted since: as soon as it is as much as is wanted, or when
+    half a second is over. XDP and NAPI finish on their own time."""
+    end = time.monotonic() + 0.5
+    while True:
+        now = counters(conn)
+        delta = now - before
+        if delta.total() >= sum(want.values()) or time.monotonic() > end:
+            return now, delta
+
+
+def try_shape(lines, conn, before, shape):
+    wire, raw, to, own = lines
+    frames, want = shape
+    for kind, payload, *mac in frames:
+        wire.send((mac[0] if mac else to) + own + kind.to_bytes(2, "big") +
+                  payload)
+    now, delta = settled(conn, before, want)
+    seen, back = drain(raw), drain([wire])
+    bad = []
+    if delta != Counter(want):
+        bad.append(f"counted {dict(delta)}, not {want}")
+    if "allow sg-allow" not in want:
+        if seen:
+            bad.append(f"{len(seen)} delivered: {seen[0][1][:60].hex()}")
+        # A solicitation may be answered, all else is silence
+        back = [d for _, d in back if "allow ipv6-nd" not in want]
+        if back:
+            bad.append(f"answered: {back[0].hex()}")
+    elif not seen and not any("fragment" in reason for reason in want):
+        bad.append("not delivered")
+    return now, bad
+
+
+def main():
+    target, sender, to, own, xdp = sys.argv[1:]
+    enter(sender)
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                         socket.htons(3))  # ETH_P_ALL
+    wire.bind(("eth0", 3))
+    enter(target)
+    raw = [socket.socket(socket.AF_INET, socket.SOCK_RAW, p) for p in RAW4]
+    raw += [socket.socket(socket.AF_INET6, socket.SOCK_RAW, p) for p in RAW6]
+    for sock in raw:  # the scrapes are on lo
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+    conn = http.client.HTTPConnection("127.0.0.1", 9849)
+    lines = wire, raw, *(bytes.fromhex(m.replace(":", "")) for m in (to, own))
+    shapes = attacks.table(xdp != "none")
+    before = counters(conn)
+    drain(raw + [wire])
+    complaints = 0
+    for name, shape in shapes.items():
+        before, bad = try_shape(lines, conn, before, shape)
+        complaints += len(bad)
+        for text in bad:
+            print(f"{name}: {text}")
+    print(f"{len(shapes)} attacks")
+    return complaints > 0
+
+
+sys.exit(main())

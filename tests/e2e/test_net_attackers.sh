@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What attackers send (tests/e2e/attacks.py), IPv4 and IPv6, without XDP and
+# with both kinds of it, VLAN tags taken off by the device and left in the
+# frame: verdict, reason and counter of each; nothing dropped is delivered or
+# answered.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/net.sh"
+sandbox
+neighbours
+
+# Nobody has the attacker's addresses: no answer makes b talk. Loopback
+# addresses are routable, so that none but us drops them (CVE-2020-8558).
+quiet() {
+	in_ns a sysctl -qw net.ipv4.conf.all.route_localnet=1 \
+		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
+		net.ipv6.conf.eth0.accept_ra=0
+	ip -n "$(ns a)" neigh replace 10.9.0.66 lladdr "$1" dev eth0 nud permanent
+	ip -n "$(ns a)" neigh replace fd00:9::66 lladdr "$1" dev eth0 nud permanent
+	for n in a b; do
+		in_ns "$n" sysctl -qw net.ipv6.conf.eth0.router_solicitations=0
+		in_ns "$n" ip link set eth0 multicast off
+	done
+}
+quiet "$(mac_of b eth0)"
+
+# offload on|off: of both ends
+offload() {
+	for n in a b; do
+		in_ns "$n" ethtool -K eth0 rxvlan "$1" txvlan "$1" ||
+			fail "no VLAN offload to turn $1"
+	done
+}
+
+attack() {
+	agent_start a "xdp: $1"
+	push_ok a "$(policy attacked '{name: web, from: any, protocol: tcp, ports: 80}, {name: data, from: any, protocol: udp, ports: 5000}, {name: ping, from: any, service: ping}')"
+	if /usr/bin/python3 "$ROOT/tests/e2e/attack_run.py" \
+		"/run/netns/$(ns a)" "/run/netns/$(ns b)" "$(mac_of a eth0)" \
+		"$(mac_of b eth0)" "$1" >"$SANDBOX/out"; then
+		is "$(tail -n 1 "$SANDBOX/out") with XDP $1" ok ok
+	else
+		fail "XDP $1, offload $2: $(cat "$SANDBOX/out")"
+	fi
+	agent_stop a
+	in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all
+	rm -rf "$SANDBOX/a/state"
+}
+
+for tags in on off; do
+	offload "$tags"
+	attack none "$tags"
+	attack native "$tags"
+done
+attack generic off
+done_testing
