@@ -94,7 +94,7 @@ static void open_bench(struct bench *b)
 {
 	classify_set_make(b->mix, bench_quick() ? 200 : 10000,
 			  bench_quick() ? 2000 : 100000, &b->set);
-	classify_host_open(b->set.policy, 1024, &b->host);
+	classify_host_open(b->set.policy, 1024, false, &b->host);
 	b->skel = bench_classify__open();
 	if (!b->skel)
 		bench_fail("classify.bpf.c: %m");

@@ -76,7 +76,7 @@ static void open_first(struct policy *p, struct first *ret)
 {
 	const struct cost_options o = { 4, MOAT_INGRESS, MOAT_TCP_FLAG_SYN, 0 };
 
-	classify_host_open(p, EMBRYONIC, &ret->host);
+	classify_host_open(p, EMBRYONIC, false, &ret->host);
 	ret->cost = cost_open(ret->host.h, &o);
 	cost_sequence(ret->cost, 0, COST_TUPLES);
 	ret->repeat = bench_quick() ? 1000 : EMBRYONIC;

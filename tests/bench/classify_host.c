@@ -7,7 +7,7 @@
 #include "support/build.h"
 
 void classify_host_open(const struct policy *p, size_t embryonic,
-			struct classify_host *ret)
+			bool trace, struct classify_host *ret)
 {
 	struct moat_addr hosts[] = { build_addr(COST_LOCAL4),
 				     build_addr(COST_LOCAL6) };
@@ -21,7 +21,7 @@ void classify_host_open(const struct policy *p, size_t embryonic,
 	if (!host.compiled.image)
 		bench_fail("%s", host.compiled.diags.items[0].text);
 	harness_settings(&s);
-	s.trace = false;
+	s.trace = trace;
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
 		s.part_bytes[i] = host.compiled.image->header.used[i];
 	s.rule_slots = host.compiled.image->header.nslots;
