@@ -202,11 +202,30 @@ static int rewrite(struct change *c, struct record *r)
 	return 0;
 }
 
+/* The document is megabytes: it changes hands when the copy takes over. */
+static struct record *copy_but_document(struct record *r)
+{
+	struct record rest = *r;
+
+	rest.document = (char *)"";
+	return record_copy(&rest);
+}
+
+static void take_over(struct held *h, struct record *next)
+{
+	char *document = next->document;
+
+	next->document = h->record->document;
+	h->record->document = document;
+	record_free(h->record);
+	h->record = next;
+}
+
 /* Journal, switch. On failure the record is as it was. */
 static json_t *put_in_force(struct change *c)
 {
 	struct agent *a = c->agent;
-	struct record *now = a->current->record, *next = record_copy(now);
+	struct record *now = a->current->record, *next = copy_but_document(now);
 	uint32_t generation = store_last_generation(a->dp) + 1;
 	int r = next ? rewrite(c, next) : -ENOMEM;
 
@@ -234,8 +253,7 @@ static json_t *put_in_force(struct change *c)
 		record_free(next);
 		return refuse(c, "switching", r);
 	}
-	record_free(now);
-	a->current->record = next;
+	take_over(a->current, next);
 	a->current->stats = c->compiled.stats;
 	a->last_confirmed = generation;
 	return NULL;

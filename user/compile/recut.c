@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The cut made again in one place, after sets have changed there. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,16 @@ void space_bounds(const struct cidr *where, struct segment *ret_first,
 	*ret_last = (struct segment){ f.hi, f.lo, 0 };
 }
 
+/* Asked of all CIDRs of a policy, and nearly all differ in the first bits of
+ * their own family. */
 static bool meets(const struct cidr *a, const struct cidr *b)
 {
+	int word = a->family == 4 ? 3 : 0;
+	int length = a->length < b->length ? a->length : b->length;
+	__u32 mask = !length ? 0 : ~0u << (length < 32 ? 32 - length : 0);
+
 	return a->family == b->family &&
+	       !((a->addr.w[word] ^ b->addr.w[word]) & htonl(mask)) &&
 	       cidr_contains(a->length < b->length ? a : b,
 			     a->length < b->length ? &b->addr : &a->addr);
 }
@@ -80,6 +88,26 @@ static void put(struct segment *to, size_t *n, struct segment seg)
 		to[(*n)++] = seg;
 }
 
+/* Segments from..until become those of a list; the others only move. */
+static int exchange(struct sweep *w, size_t from, size_t until,
+		    const struct segment *by, size_t nby)
+{
+	struct segment **seg = &w->space->segments[w->family], *to = *seg;
+	size_t *count = &w->space->nsegments[w->family];
+	size_t rest = *count - until, n = from + nby + rest;
+
+	if (n > *count) {
+		to = realloc(to, n * sizeof(*to));
+		if (!to)
+			return -ENOMEM;
+		*seg = to;
+	}
+	memmove(to + from + nby, to + until, rest * sizeof(*to));
+	memcpy(to + from, by, nby * sizeof(*to));
+	*count = n;
+	return 0;
+}
+
 /* Puts what was cut between first and last in place of what was there. */
 static int splice(struct sweep *w, struct segment first, struct segment last)
 {
@@ -91,7 +119,7 @@ static int splice(struct sweep *w, struct segment first, struct segment last)
 	struct segment rest = { last.hi, last.lo + 1, old[until - 1].class };
 	bool end = last.lo == (w->family == FAMILY4 ? 0xffffffff : ~0ull) &&
 		   (w->family == FAMILY4 || last.hi == ~0ull);
-	struct segment *to = malloc((n + w->nout + 2) * sizeof(*to));
+	_cleanup_free_ struct segment *to = malloc((w->nout + 3) * sizeof(*to));
 
 	if (!to)
 		return -ENOMEM;
@@ -99,8 +127,9 @@ static int splice(struct sweep *w, struct segment first, struct segment last)
 		rest.hi++;
 	while (before && !after(&first, &old[before - 1]))
 		before--;
-	memcpy(to, old, before * sizeof(*to));
-	k = before;
+	/* The one before may go on. */
+	if (before)
+		put(to, &k, old[--before]);
 	i = count_until(w->out, w->nout, &first);
 	for (i = i ? i - 1 : 0; i < w->nout && !after(&w->out[i], &last); i++) {
 		struct segment seg = w->out[i];
@@ -114,17 +143,13 @@ static int splice(struct sweep *w, struct segment first, struct segment last)
 	if (!end)
 		put(to, &k, rest);
 	/* One that starts right behind is the rest itself. */
-	if (until < n && old[until].hi == rest.hi && old[until].lo == rest.lo) {
-		if (k && to[k - 1].hi == rest.hi && to[k - 1].lo == rest.lo)
-			k--;
+	if (until < n && k && old[until].hi == rest.hi &&
+	    old[until].lo == rest.lo && to[k - 1].hi == rest.hi &&
+	    to[k - 1].lo == rest.lo)
+		k--;
+	if (until < n)
 		put(to, &k, old[until++]);
-	}
-	for (; until < n; until++)
-		put(to, &k, old[until]);
-	free(s->segments[w->family]);
-	s->segments[w->family] = to;
-	s->nsegments[w->family] = k;
-	return 0;
+	return exchange(w, before, until, to, k);
 }
 
 int space_recut(struct space *s, const struct cidr *where)
