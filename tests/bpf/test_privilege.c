@@ -118,8 +118,9 @@ static void fewer_are_not(void **state)
 	ifindex = place_veth("pe", "pf");
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(in_child(less[i], dir, ifindex, false), 1);
-	place_run("test -z \"$(find %s/v1/maps %s/v1/links -type f)\"", dir,
-		  dir);
+	/* The folders are made by whoever gets as far; files are pins. */
+	place_run("test ! -e %s || test -z \"$(find %s -path '*/v*/*' -type f)\"",
+		  dir, dir);
 }
 
 int main(void)

@@ -297,7 +297,10 @@ static void never_a_mix(void **state)
 	assert_int_equal(store_push(h->dp, f.image[f.pushes++], 0,
 				    &h->generation), 0);
 	assert_int_equal(pthread_create(&thread, NULL, flipper, &f), 0);
-	for (int i = 0; i < 60000 && !(i > 6000 && f.pushes > 60); i++) {
+	/* Pushes come in bursts, then wait for readers: one of the two may be
+	 * in force for most of the time. */
+	for (int i = 0; i < 60000 && !(i > 6000 && f.pushes > 60 &&
+				       seen[0] > 100 && seen[1] > 100); i++) {
 		uint16_t port = 1001 + i % 3;
 		struct outcome o = try(h, port);
 		int second = (o.trace.generation - h->generation) & 1;

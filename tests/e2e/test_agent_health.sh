@@ -14,7 +14,7 @@ policy "$SANDBOX/p.yaml" enforce 80
 push_ok a "$SANDBOX/p.yaml"
 G=$(gen_of a)
 no "closed" tcp b 10.1.0.1 81
-pins=$SANDBOX/bpf/a/v1
+pins=$(echo "$SANDBOX"/bpf/a/v*)
 links() { find "$pins/links" -name '*_tc_*' | wc -l; }
 is "two links" "$(links)" 2
 is "only root reads pins" "$(stat -c '%a %u' "$SANDBOX/bpf/a")" '700 0'

@@ -16,7 +16,7 @@ COMMANDS=$("$MOAT" help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
 
 # ---- help ---------------------------------------------------------------------
 "$MOAT" help | fits "moat help"
-is "commands of moat help" "$(wc -w <<<"$COMMANDS")" 22
+is "commands of moat help" "$(wc -w <<<"$COMMANDS")" 23
 for c in $COMMANDS; do
 	code "$c --help" 0 moat "$c" --help
 	yes "$c --help has examples" grep -q "^  moat $c" "$OUT"

@@ -11,7 +11,7 @@ found=$(cppcheck --quiet -j"$(nproc)" --std=c11 --inline-suppr \
 	--enable=warning,portability,performance \
 	--suppress=memleak --suppress=varFuncNullUB \
 	--suppress=duplicateAssignExpression \
-	--include=tests/lint/cppcheck.h -D_GNU_SOURCE -DMOAT_VERSION='"lint"' \
+	--include=tests/lint/cppcheck.inc -D_GNU_SOURCE -DMOAT_VERSION='"lint"' \
 	-D__x86_64__ -Iinclude -Iuser user include vmtest 2>&1)
 rc=$?
 [ -z "$found" ] || printf '%s\n' "$found"
