@@ -86,7 +86,7 @@ PID=${AGENT_PID[a]}
 modes "again"
 
 # ---- clients of ill will ----
-rss() { awk '/^VmRSS/ { print $2 }' "/proc/$PID/status"; }
+rss() { awk '/^RssAnon/ { print $2 }' "/proc/$PID/status"; }
 fds() { find "/proc/$PID/fd" -mindepth 1 | wc -l; }
 scrape a >"$SANDBOX/page"
 sleep 3	# pages that nobody asks for are let go

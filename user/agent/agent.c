@@ -22,6 +22,7 @@
 #define MMAP_THRESHOLD (256 << 10)	/* bytes */
 #define HEALTH_SECONDS 5
 #define TEXTFILE_SECONDS 15
+#define TRIM_SECONDS 10
 #define CALIBRATE_SECONDS 60
 
 /* ---- configuration ---- */
@@ -68,6 +69,11 @@ static void on_second(void *arg)
 		agent_write_textfile(a);
 	if (a->second % CALIBRATE_SECONDS == 0)
 		datapath_recalibrate(a->dp);
+#ifdef __GLIBC__
+	/* What a large policy or a flood of requests took goes back. */
+	if (a->second % TRIM_SECONDS == 0)
+		malloc_trim(0);
+#endif
 }
 
 static void on_hangup(int sig, void *arg)
