@@ -8,7 +8,7 @@
 #include "judge.h"
 #include "source.h"
 
-#define DENIED_PER_JIFFY 16	/* new records of drops, per CPU */
+#define DENIED_PER_JIFFY 16 /* new records of drops, per CPU */
 
 /* Bit r is set if reason r drops. */
 #define X(symbol, name, layer, kind) \
@@ -16,7 +16,9 @@
 static const __u64 reasons_that_drop = 0 MOAT_REASONS(X);
 #undef X
 #define X(symbol, name, layer, kind) \
-	| (MOAT_LAYER_##layer == MOAT_LAYER_SG ? 1ull << MOAT_REASON_##symbol : 0)
+	| (MOAT_LAYER_##layer == MOAT_LAYER_SG ? \
+		   1ull << MOAT_REASON_##symbol : \
+		   0)
 static const __u64 reasons_of_groups = 0 MOAT_REASONS(X);
 #undef X
 

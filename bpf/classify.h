@@ -41,6 +41,7 @@ static __noinline const struct moat_image *image_of(const struct pkt *p)
 		pos += (above_ ^ 1) << (j); \
 		__attribute__((fallthrough));
 
+/* clang-format off */
 #define STEPS_4(j, entry, above) \
 	STEP((j) + 3, entry, above) STEP((j) + 2, entry, above) \
 	STEP((j) + 1, entry, above) STEP(j, entry, above)
@@ -49,6 +50,7 @@ static __noinline const struct moat_image *image_of(const struct pkt *p)
 	STEPS_4(4, entry, above) STEPS_4(0, entry, above)
 #define STEPS_20(entry, above) \
 	STEPS_4(16, entry, above) STEPS_16(entry, above)
+/* clang-format on */
 
 VERIFIED_ONCE __u32 search_addr4(__u32 slot, __u32 addr)
 {
@@ -64,7 +66,7 @@ VERIFIED_ONCE __u32 search_addr4(__u32 slot, __u32 addr)
 		return word & 0xffff;
 	pos = MOAT_BLOCK_OFFSET(word);
 	switch (MOAT_BLOCK_LOG2(word)) {
-	STEPS_16(words, v - (entry_ >> 16))
+		STEPS_16(words, v - (entry_ >> 16))
 	default:
 		break;
 	}
@@ -90,8 +92,8 @@ static __always_inline __u32 spread_next(const __u64 *part, __u32 ref,
 	place >>= info & 63;
 	if (place > last)
 		place = last;
-	return ((const __u32 *)part)[((table + 2) * 2 + place) &
-				     (mask * 2 + 1)];
+	return ((
+		const __u32 *)part)[((table + 2) * 2 + place) & (mask * 2 + 1)];
 }
 
 /*
@@ -115,7 +117,7 @@ VERIFIED_ONCE __u32 search_addr6(__u32 slot, __u32 ref, __u64 v, __u64 starts)
 		return ref;
 	pos = MOAT_BLOCK_OFFSET(ref);
 	switch (MOAT_BLOCK_LOG2(ref)) {
-	STEPS_20(keys, (~v & entry_) | (~(v ^ entry_) & (v - entry_)))
+		STEPS_20(keys, (~v & entry_) | (~(v ^ entry_) & (v - entry_)))
 	default:
 		break;
 	}
@@ -134,7 +136,7 @@ VERIFIED_ONCE __u32 search_row(__u32 slot, __u32 block, __u32 service)
 	if (!words)
 		return MOAT_CELL(MOAT_CELL_NONE, 0, MOAT_CELL_NONE, 0);
 	switch (k) {
-	STEPS_20(words, v - entry_)
+		STEPS_20(words, v - entry_)
 	default:
 		break;
 	}
@@ -202,9 +204,8 @@ static __noinline void endpoint(struct pkt *p, struct moat_addr *ret)
 	if (p->flags & PKT_OWN_PROFILE)
 		return;
 	o = bpf_map_lookup_elem(&own, &p->key.local);
-	if (p->dir == MOAT_INGRESS &&
-	    (p->flags & PKT_GROUP_ADDRESS ||
-	     (o && o->flags & MOAT_OWN_BROADCAST))) {
+	if (p->dir == MOAT_INGRESS && (p->flags & PKT_GROUP_ADDRESS ||
+				       (o && o->flags & MOAT_OWN_BROADCAST))) {
 		i = bpf_map_lookup_elem(&ifaces, &p->iface);
 		if (i)
 			*ret = p->family == 4 ? i->first4 : i->first6;

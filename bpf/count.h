@@ -20,8 +20,7 @@ static __always_inline void count_amount(struct moat_count *c, __u64 packets,
 	c->bytes += bytes;
 }
 
-static __always_inline void count_add(struct moat_count *c,
-				      const struct pkt *p)
+static __always_inline void count_add(struct moat_count *c, const struct pkt *p)
 {
 	count_amount(c, p->packets, p->bytes);
 }

@@ -7,7 +7,7 @@
 #include "parse_l4.h"
 #include "pkt.h"
 
-#define ND_HOPS 255	/* RFC 4861 section 7.1: it never crossed a router */
+#define ND_HOPS 255 /* RFC 4861 section 7.1: it never crossed a router */
 
 /* RFC 4861, RFC 6980: from the link itself, code 0, whole. */
 static __always_inline bool nd_valid(const struct pkt *p)

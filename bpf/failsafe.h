@@ -71,7 +71,8 @@ static __always_inline __u32 failsafe_find(const struct moat_flow_key *key,
 			       bpf_be64_to_cpu(key->remote.d[1]),
 			       FAILSAFE_PROBE(bpf_ntohs(key->lport),
 					      bpf_ntohs(key->rport), key->proto,
-					      dir, opening) | mapped);
+					      dir, opening) |
+				       mapped);
 }
 
 static __noinline enum moat_reason check_failsafe(struct pkt *p)

@@ -137,8 +137,7 @@ static __always_inline __u32 flow_first_table(const struct pkt *p)
 	if (p->key.proto == IPPROTO_TCP)
 		return p->dir == MOAT_EGRESS ? MOAT_TABLE_EMBRYONIC_OUT :
 					       MOAT_TABLE_EMBRYONIC_IN;
-	return p->key.proto == IPPROTO_UDP ? MOAT_TABLE_UDP :
-					     MOAT_TABLE_OTHER;
+	return p->key.proto == IPPROTO_UDP ? MOAT_TABLE_UDP : MOAT_TABLE_OTHER;
 }
 
 static __always_inline __u64 flow_first_timeout(const struct pkt *p)
@@ -262,8 +261,7 @@ VERIFIED_ONCE int flow_promote(__u64 timeout)
 	copy.expires = p->now + timeout;
 	count_moving(p, &copy);
 	rc = flow_map_insert(home, &p->key, &copy, BPF_NOEXIST);
-	if (rc == -E_EXIST &&
-	    !flow_lives(flow_map_find(home, &p->key), p->now))
+	if (rc == -E_EXIST && !flow_lives(flow_map_find(home, &p->key), p->now))
 		return 0;
 	if (rc && rc != -E_EXIST) {
 		if (rc == -E_2BIG)

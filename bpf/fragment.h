@@ -117,7 +117,8 @@ static __noinline enum moat_reason follow_first(const struct frame *fr,
 	if (!f || f->expires <= p->now) {
 		reason = whose_packet(fr, p);
 		return reason == MOAT_REASON_FORWARDED ?
-			       reason : MOAT_REASON_FRAGMENT_NO_FIRST;
+			       reason :
+			       MOAT_REASON_FRAGMENT_NO_FIRST;
 	}
 	if (p->flags & PKT_FRAG_LAST)
 		f->complete = 1;

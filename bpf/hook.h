@@ -17,7 +17,7 @@
  */
 struct frame {
 	void *ctx;
-	__u64 hook;	/* enum hook */
+	__u64 hook; /* enum hook */
 };
 
 /* Above any offset that the parser makes; keeps packet pointers bounded. */

@@ -31,10 +31,10 @@ static __noinline __u32 service_of(const struct moat_flow_key *key, __u64 dir)
 		if (key->opener == dir + 1)
 			return MOAT_SERVICE(proto, low);
 		if (icmp_is_request(proto, type))
-			low = (low & 0xff) |
-			      (proto == IPPROTO_ICMPV6 ? 129 :
-			       type == 8	       ? 0 :
-							 type + 1) << 8;
+			low = (low & 0xff) | (proto == IPPROTO_ICMPV6 ? 129 :
+					      type == 8		      ? 0 :
+									type + 1)
+						     << 8;
 		return MOAT_SERVICE(proto, low);
 	}
 	return MOAT_SERVICE(proto, 0);
@@ -108,8 +108,8 @@ static __noinline void judge_groups(struct pkt *p, __u32 cell, __u32 spend)
 	p->j.audit = groups_in_audit(p);
 	if (!(p->profile_flags & MOAT_PROFILE_SG)) {
 		p->j.allow = p->profile_flags & MOAT_PROFILE_NACL ?
-				   MOAT_REASON_NACL_ALLOW :
-				   MOAT_REASON_UNASSIGNED_ALLOW;
+				     MOAT_REASON_NACL_ALLOW :
+				     MOAT_REASON_UNASSIGNED_ALLOW;
 		if (!knobs.unassigned_allow)
 			p->j.deny = MOAT_REASON_UNASSIGNED;
 	} else if (p->flags & PKT_ICMP_ERROR &&
@@ -136,13 +136,14 @@ VERIFIED_ONCE __u32 judge(__u32 spend)
 	classify(p);
 	cell = cell_of(p, p->dir, packet_service(p));
 	p->j.cannot_open = p->flags & PKT_ANSWER ||
-			 (p->flags & PKT_MIDSTREAM && knobs.midstream_drop);
+			   (p->flags & PKT_MIDSTREAM && knobs.midstream_drop);
 	p->j.nacl[p->dir & 1] = nacl_verdict(p, cell);
 	p->j.nacl[~p->dir & 1] = MOAT_NACL_PASS;
 	p->j.nacl_rule = slot_or_none(MOAT_CELL_NACL(cell));
 	p->nacl_rule = p->j.nacl_rule;
 	if (p->profile_flags & MOAT_PROFILE_NACL) {
-		back = cell_of(p, ~p->dir & 1, service_of(&p->key, ~p->dir & 1));
+		back = cell_of(p, ~p->dir & 1,
+			       service_of(&p->key, ~p->dir & 1));
 		p->j.nacl[~p->dir & 1] = nacl_verdict(p, back);
 	}
 	/* Inward a NACL's no comes first, and costs no token. */
@@ -200,7 +201,8 @@ static __noinline enum moat_reason decide(struct pkt *p)
 	if (reason != MOAT_REASON_NONE)
 		return reason;
 	p->verdict = MOAT_ALLOW;
-	p->rule = p->j.allow == MOAT_REASON_NACL_ALLOW ? p->j.nacl_rule : p->j.rule;
+	p->rule = p->j.allow == MOAT_REASON_NACL_ALLOW ? p->j.nacl_rule :
+							 p->j.rule;
 	return p->j.allow;
 }
 

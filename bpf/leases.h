@@ -49,10 +49,10 @@ static __always_inline bool lease_is_of(const struct moat_lease *l,
  * The same pointer, later: on CPUs that reorder loads, what is read through
  * it is read after the word, since its address depends on the word's value.
  */
-static __always_inline struct moat_lease *
-lease_after(struct moat_lease *l, __u64 word)
+static __always_inline struct moat_lease *lease_after(struct moat_lease *l,
+						      __u64 word)
 {
-#ifdef __bpf__	/* tests also compile this for user space */
+#ifdef __bpf__ /* tests also compile this for user space */
 	asm volatile("%0 &= 0" : "+r"(word));
 #else
 	word &= 0;
@@ -66,8 +66,8 @@ static __always_inline bool lease_runs(__u64 word, __u32 generation, __u64 now,
 {
 	__u64 until = word & MOAT_LEASE_UNTIL;
 
-	return generation && (__u32)(word >> 40) == generation &&
-	       until > now && until > floor;
+	return generation && (__u32)(word >> 40) == generation && until > now &&
+	       until > floor;
 }
 
 static __always_inline void lease_name_of(struct lease_name *n,
@@ -173,7 +173,7 @@ static __noinline void lease_claim(struct moat_lease *l,
 	if (l->word != old.word || l->ports != old.ports ||
 	    l->remote.d[1] != old.remote.d[1] || l->kind != old.kind) {
 		bpf_spin_unlock(&k->lock);
-		return;	/* another CPU was first */
+		return; /* another CPU was first */
 	}
 	in = l->count[MOAT_INGRESS];
 	out = l->count[MOAT_EGRESS];
@@ -212,8 +212,7 @@ static __noinline void lease_renew(const struct lease_name *n,
 				     hash);
 			return;
 		}
-		if (!over &&
-		    (l->word & MOAT_LEASE_UNTIL) + knobs.hz < now)
+		if (!over && (l->word & MOAT_LEASE_UNTIL) + knobs.hz < now)
 			over = l;
 	}
 	if (over && f->packets[0] + f->packets[1] >= knobs.lease_after)

@@ -15,7 +15,7 @@
 struct limit {
 	__u32 slot;
 	__u32 per;
-	__u32 rate;	/* new connections per 1000 seconds */
+	__u32 rate; /* new connections per 1000 seconds */
 	__u32 burst;
 };
 
@@ -61,7 +61,7 @@ static __always_inline __u64 bucket_level(const struct moat_bucket *b,
 /* Whether a token is there; takes it if spend. Nothing is written when there
  * is none, so no fraction of a refill is lost. */
 static __always_inline bool bucket_take(struct pkt *p, const struct limit *l,
-				   bool spend)
+					bool spend)
 {
 	__u32 index = bucket_of(p, l);
 	struct moat_bucket *b = bpf_map_lookup_elem(&buckets, &index);

@@ -130,8 +130,8 @@ struct {
 /* Rate limits. Writer: the tc programs; XDP only looks. */
 struct moat_bucket {
 	struct bpf_spin_lock lock;
-	__u32 tokens;	/* parts of MOAT_BUCKET_UNIT */
-	__u64 filled;	/* jiffies64 of the last refill */
+	__u32 tokens; /* parts of MOAT_BUCKET_UNIT */
+	__u64 filled; /* jiffies64 of the last refill */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -188,11 +188,11 @@ struct {
 #define XDP_MEMOS 16
 struct xdp_memo {
 	struct moat_addr local;
-	__u64 epoch;	/* of struct moat_host */
+	__u64 epoch; /* of struct moat_host */
 	__u32 generation;
 	__u16 profile;
 	__u8 profile_flags;
-	__u8 own;	/* the host's, not a subnet's broadcast address */
+	__u8 own; /* the host's, not a subnet's broadcast address */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

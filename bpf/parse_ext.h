@@ -7,25 +7,25 @@
 
 #include "hook.h"
 
-#define EXT_MAX 8	/* headers walked; more are dropped */
+#define EXT_MAX 8 /* headers walked; more are dropped */
 #define EXT_OFFSET_MASK 0x3fff
 
-#define IPPROTO_MOBILITY 135	/* RFC 6275 */
-#define IPPROTO_HIP 139		/* RFC 7401 */
-#define IPPROTO_SHIM6 140	/* RFC 5533 */
-#define IPPROTO_TRIAL1 253	/* RFC 3692 */
+#define IPPROTO_MOBILITY 135 /* RFC 6275 */
+#define IPPROTO_HIP 139	     /* RFC 7401 */
+#define IPPROTO_SHIM6 140    /* RFC 5533 */
+#define IPPROTO_TRIAL1 253   /* RFC 3692 */
 #define IPPROTO_TRIAL2 254
 
 /* What every extension header begins with, and what some hold behind it. */
 struct ext_header {
 	__u8 next;
-	__u8 length;	/* fragment header: reserved */
+	__u8 length; /* fragment header: reserved */
 	union {
 		struct {
 			__u8 type;
 			__u8 left;
 		} routing;
-		__be16 offset;	/* fragment: 13 bits, 2 reserved, more */
+		__be16 offset; /* fragment: 13 bits, 2 reserved, more */
 	};
 	__u32 id;
 };
@@ -56,8 +56,8 @@ static __always_inline bool is_extension(__u8 proto)
  * of 8 bytes, and none ends above 65,535. RFC 1858 section 3: TCP at offset 1
  * would rewrite the flags. payload: bytes behind the fragment's headers.
  */
-static __always_inline enum moat_reason fragment_shape(struct pkt *p,
-						       bool more, __u32 payload)
+static __always_inline enum moat_reason fragment_shape(struct pkt *p, bool more,
+						       __u32 payload)
 {
 	if (p->frag_offset + payload > 65535 || (more && payload % 8) ||
 	    (more && !payload))
@@ -95,7 +95,7 @@ static __always_inline __u32 ext_length(struct pkt *p, bool first,
 	*ret = MOAT_REASON_EXT_HEADER;
 	switch (p->key.proto) {
 	case IPPROTO_HOPOPTS:
-		if (!first)	/* RFC 8200 section 4.1 */
+		if (!first) /* RFC 8200 section 4.1 */
 			return 0;
 		break;
 	case IPPROTO_DSTOPTS:
@@ -105,8 +105,8 @@ static __always_inline __u32 ext_length(struct pkt *p, bool first,
 		*ret = MOAT_REASON_ROUTING_HEADER;
 		if (!h->routing.type || h->routing.left)
 			return 0;
-		break; /* segments left 0: it has done its work */
-	case IPPROTO_AH:	/* RFC 4302 section 2.2 */
+		break;	 /* segments left 0: it has done its work */
+	case IPPROTO_AH: /* RFC 4302 section 2.2 */
 		return (h->length + 2) * 4;
 	case IPPROTO_FRAGMENT:
 		return 8;
@@ -118,7 +118,8 @@ static __always_inline __u32 ext_length(struct pkt *p, bool first,
 
 /* Walks to the transport header: p->l4 and p->key.proto move along. A later
  * fragment ends the walk: what follows its header is payload. */
-static __noinline enum moat_reason parse_extensions(const struct frame *fr, struct pkt *p)
+static __noinline enum moat_reason parse_extensions(const struct frame *fr,
+						    struct pkt *p)
 {
 	enum moat_reason reason;
 	struct ext_header h;
@@ -130,7 +131,8 @@ static __noinline enum moat_reason parse_extensions(const struct frame *fr, stru
 		if (p->key.proto == IPPROTO_NONE)
 			return MOAT_REASON_EXT_HEADER;
 		off = p->l4 & EXT_OFFSET_MASK;
-		if (off + sizeof(h) > p->end || hook_load(fr, off, &h, sizeof(h)))
+		if (off + sizeof(h) > p->end ||
+		    hook_load(fr, off, &h, sizeof(h)))
 			return MOAT_REASON_TRUNCATED;
 		length = ext_length(p, i == 0, &h, &reason);
 		if (!length)

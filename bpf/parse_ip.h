@@ -32,7 +32,8 @@ static __always_inline __u32 big_tcp_length(const struct pkt *p)
 	return p->frame - p->l3;
 }
 
-static __always_inline enum moat_reason set_length(const struct frame *fr, struct pkt *p, __u32 length)
+static __always_inline enum moat_reason set_length(const struct frame *fr,
+						   struct pkt *p, __u32 length)
 {
 	p->end = p->l3 + length;
 	if (!hook_holds(fr, p, p->end))
@@ -44,7 +45,8 @@ static __always_inline enum moat_reason set_length(const struct frame *fr, struc
  * Source routes never pass; malformed options neither. The mask keeps the
  * offset's bounds equal in every round, so that verified paths join.
  */
-static __noinline enum moat_reason parse_options4(const struct frame *fr, struct pkt *p, __u32 header)
+static __noinline enum moat_reason parse_options4(const struct frame *fr,
+						  struct pkt *p, __u32 header)
 {
 	__u32 off = sizeof(struct iphdr);
 	__u8 option, length;
@@ -104,7 +106,8 @@ static __always_inline void mark_group_address(struct pkt *p)
 		p->flags |= PKT_GROUP_ADDRESS;
 }
 
-static __noinline enum moat_reason parse_ipv4(const struct frame *fr, struct pkt *p)
+static __noinline enum moat_reason parse_ipv4(const struct frame *fr,
+					      struct pkt *p)
 {
 	enum moat_reason reason;
 	__u32 header, length;
@@ -138,7 +141,8 @@ static __noinline enum moat_reason parse_ipv4(const struct frame *fr, struct pkt
 	return parse_fragment4(p, &ip);
 }
 
-static __noinline enum moat_reason parse_ipv6(const struct frame *fr, struct pkt *p)
+static __noinline enum moat_reason parse_ipv6(const struct frame *fr,
+					      struct pkt *p)
 {
 	enum moat_reason reason;
 	struct ipv6hdr ip;

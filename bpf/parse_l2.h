@@ -15,7 +15,8 @@ static __always_inline bool is_vlan(__u16 ethertype)
 }
 
 /* XDP only: programs at tc take EtherType and offset from the skb. */
-static __always_inline enum moat_reason parse_ethernet(const struct frame *fr, struct pkt *p)
+static __always_inline enum moat_reason parse_ethernet(const struct frame *fr,
+						       struct pkt *p)
 {
 	__be16 type;
 
@@ -30,9 +31,10 @@ static __always_inline enum moat_reason parse_ethernet(const struct frame *fr, s
  * Walks inline tags (IEEE 802.1Q); levels: tags already taken off into the
  * skb. Deeper stacks than two tags are dropped.
  */
-static __always_inline enum moat_reason parse_vlan(const struct frame *fr, struct pkt *p, __u32 levels)
+static __always_inline enum moat_reason parse_vlan(const struct frame *fr,
+						   struct pkt *p, __u32 levels)
 {
-	__be16 tag[2];	/* TCI, EtherType of what follows */
+	__be16 tag[2]; /* TCI, EtherType of what follows */
 
 	for (int i = 0; i < VLAN_LEVELS + 1; i++) {
 		if (!is_vlan(p->ethertype))

@@ -12,7 +12,7 @@
 #ifndef IPPROTO_SCTP
 #define IPPROTO_SCTP 132
 #endif
-#define SCTP_HEADER 12	/* RFC 9260 section 3.1 */
+#define SCTP_HEADER 12 /* RFC 9260 section 3.1 */
 
 /* RFC 792, RFC 4443; id only in queries. */
 struct icmp_header {
@@ -30,7 +30,7 @@ struct icmp_header {
 #define TCP_URG MOAT_TCP_FLAG_URG
 
 /* FIN, SYN, RST, ACK, URG squeezed to five bits. */
-#define TCP_INDEX(flags) (((flags) & 7) | ((flags) >> 1 & 0x18))
+#define TCP_INDEX(flags) (((flags)&7) | ((flags) >> 1 & 0x18))
 #define TCP_BIT(flags) (1u << TCP_INDEX(flags))
 /* The kernel's valid sets: tcp_valid_flags[] in
  * net/netfilter/nf_conntrack_proto_tcp.c; PSH, ECE and CWR are left out. */
@@ -59,11 +59,12 @@ static __always_inline void set_ports(struct pkt *p, __be16 source, __be16 dest)
 	}
 }
 
-static __always_inline enum moat_reason parse_tcp(const struct frame *fr, struct pkt *p)
+static __always_inline enum moat_reason parse_tcp(const struct frame *fr,
+						  struct pkt *p)
 {
 	__u32 have = p->end - p->l4, header;
 	struct tcphdr tcp;
-	__u8 bytes[2];	/* data offset and flags, free of bit fields */
+	__u8 bytes[2]; /* data offset and flags, free of bit fields */
 
 	if (have < sizeof(tcp) || hook_load(fr, p->l4, &tcp, sizeof(tcp)))
 		return short_header(p);
@@ -90,7 +91,8 @@ static __always_inline enum moat_reason parse_tcp(const struct frame *fr, struct
 	return MOAT_REASON_NONE;
 }
 
-static __always_inline enum moat_reason parse_udp(const struct frame *fr, struct pkt *p)
+static __always_inline enum moat_reason parse_udp(const struct frame *fr,
+						  struct pkt *p)
 {
 	__u32 have = p->end - p->l4, length;
 	struct udphdr udp;
@@ -107,7 +109,8 @@ static __always_inline enum moat_reason parse_udp(const struct frame *fr, struct
 	return MOAT_REASON_NONE;
 }
 
-static __always_inline enum moat_reason parse_sctp(const struct frame *fr, struct pkt *p)
+static __always_inline enum moat_reason parse_sctp(const struct frame *fr,
+						   struct pkt *p)
 {
 	__be16 ports[2];
 
@@ -163,13 +166,13 @@ static __always_inline void icmp_key(struct moat_flow_key *key, __u64 dir,
 	bool answer = request >= 0;
 	__u8 type = answer ? request : icmp->type;
 
-	key->lport = answer || icmp_is_request(key->proto, type) ?
-			     icmp->id : 0;
+	key->lport = answer || icmp_is_request(key->proto, type) ? icmp->id : 0;
 	key->rport = bpf_htons(type << 8 | icmp->code);
 	key->opener = answer ? 2 - dir : dir + 1;
 }
 
-static __always_inline enum moat_reason parse_icmp(const struct frame *fr, struct pkt *p)
+static __always_inline enum moat_reason parse_icmp(const struct frame *fr,
+						   struct pkt *p)
 {
 	struct icmp_header icmp;
 
@@ -192,7 +195,8 @@ static __always_inline enum moat_reason parse_icmp(const struct frame *fr, struc
 
 /* Fills the key's ports and the transport facts. Ports of a later fragment
  * come from its first one, never from its bytes. */
-static __noinline enum moat_reason parse_l4(const struct frame *fr, struct pkt *p)
+static __noinline enum moat_reason parse_l4(const struct frame *fr,
+					    struct pkt *p)
 {
 	switch (p->key.proto) {
 	case IPPROTO_TCP:

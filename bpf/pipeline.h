@@ -76,7 +76,7 @@ VERIFIED_ONCE __u32 stage_policy(__u32 unused)
 
 /* A packet that no flow speaks for, or that opens one. */
 static __noinline enum moat_reason judge_new(const struct frame *fr,
-						struct pkt *p)
+					     struct pkt *p)
 {
 	enum moat_reason reason = check_own_source(p);
 
@@ -168,7 +168,8 @@ static __always_inline void measure(struct pkt *p)
 
 	if (!p->packets)
 		p->packets = p->gso && length > p->header ?
-				     (length - p->header + p->gso - 1) / p->gso :
+				     (length - p->header + p->gso - 1) /
+					     p->gso :
 				     1;
 	if (p->end)
 		p->bytes = length + (p->packets - 1) * p->header;

@@ -22,19 +22,18 @@
 struct quick {
 	struct lease_name name;
 	__u64 now;
-	__u64 amount;		/* MOAT_LEASE_AMOUNT */
+	__u64 amount; /* MOAT_LEASE_AMOUNT */
 	__u32 generation;
 	__u32 ifindex;
 	__u32 dir;
-	__u32 length;		/* of the IP packet */
-	__u32 header;		/* of IP and transport */
-	__u16 transport;	/* MOAT_LEASE_UDP, or 0 for TCP */
+	__u32 length;	 /* of the IP packet */
+	__u32 header;	 /* of IP and transport */
+	__u16 transport; /* MOAT_LEASE_UDP, or 0 for TCP */
 };
 
 /* Addresses in the roles of a flow key. */
-static __always_inline void quick_addresses(struct quick *q,
-					    const __u64 from[2],
-					    const __u64 to[2])
+static __always_inline void
+quick_addresses(struct quick *q, const __u64 from[2], const __u64 to[2])
 {
 	const __u64 *local = q->dir == MOAT_INGRESS ? to : from;
 	const __u64 *remote = q->dir == MOAT_INGRESS ? from : to;
@@ -160,8 +159,8 @@ static __always_inline bool quick_parse(struct __sk_buff *skb, struct quick *q)
 		return false;
 	if (skb->gso_size || skb->gso_segs)
 		segments = skb->gso_segs;
-	q->amount = MOAT_LEASE_AMOUNT(segments, q->length +
-				      (segments - 1) * q->header);
+	q->amount = MOAT_LEASE_AMOUNT(segments,
+				      q->length + (segments - 1) * q->header);
 	return segments;
 }
 

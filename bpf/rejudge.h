@@ -74,18 +74,21 @@ static __noinline enum moat_reason rejudge(struct pkt *p, struct moat_flow *f)
 			p, cell_of(p, dir, service_of(&p->key, dir)));
 	p->j.rule = MOAT_WORD_SLOT(word);
 	if (asks_groups(p, word)) {
-		ask_groups(f->direction, word & MOAT_WORD_NO_POLICY &&
-						 f->marks & MOAT_MARK_MIDSTREAM);
+		ask_groups(f->direction,
+			   word & MOAT_WORD_NO_POLICY &&
+				   f->marks & MOAT_MARK_MIDSTREAM);
 		reason = p->j.deny ? p->j.deny : p->j.allow;
-		flags = p->j.reevaluate | (p->j.deny ? MOAT_WORD_WOULD_DROP : 0);
+		flags = p->j.reevaluate |
+			(p->j.deny ? MOAT_WORD_WOULD_DROP : 0);
 	}
 	if (p->j.deny && !p->j.audit) {
 		p->rule = p->j.rule;
 		p->verdict = MOAT_DROP;
 		return p->j.deny;
 	}
-	f->word = MOAT_WORD(p->generation, p->j.rule, reason, p->j.nacl[MOAT_INGRESS],
-			    p->j.nacl[MOAT_EGRESS], flags);
+	f->word = MOAT_WORD(p->generation, p->j.rule, reason,
+			    p->j.nacl[MOAT_INGRESS], p->j.nacl[MOAT_EGRESS],
+			    flags);
 	if (p->table == MOAT_TABLE_DENIED && !p->j.deny)
 		flow_absolve(p, f);
 	return MOAT_REASON_NONE;
@@ -96,9 +99,8 @@ static __always_inline enum moat_reason rejudge_failsafe(struct pkt *p,
 {
 	if (check_failsafe(p) == MOAT_REASON_NONE)
 		return MOAT_REASON_NONE;
-	f->word = MOAT_WORD(p->generation, MOAT_SLOT_NONE,
-			    MOAT_REASON_FAILSAFE, MOAT_NACL_PASS,
-			    MOAT_NACL_PASS, MOAT_WORD_FAILSAFE);
+	f->word = MOAT_WORD(p->generation, MOAT_SLOT_NONE, MOAT_REASON_FAILSAFE,
+			    MOAT_NACL_PASS, MOAT_NACL_PASS, MOAT_WORD_FAILSAFE);
 	return MOAT_REASON_FAILSAFE;
 }
 

@@ -17,14 +17,14 @@
 
 /* The quoted packet. */
 struct quoted {
-	struct moat_flow_key key;	/* as of a packet in direction dir */
+	struct moat_flow_key key; /* as of a packet in direction dir */
 	struct moat_addr source;
 	struct moat_addr destination;
 	__u32 l4;
 	__u32 dir;
 };
 
-#define ICMP_HEADER 8	/* RFC 792, RFC 4443: in front of the quoted packet */
+#define ICMP_HEADER 8 /* RFC 792, RFC 4443: in front of the quoted packet */
 
 /* Its network header: right family, not a later fragment. IPv6 extension
  * headers are not walked: such an error is not related. */

@@ -7,8 +7,8 @@
 
 #include "hook.h"
 
-#define AGENT_DEAD_SECONDS 10	/* F36 */
-#define FIB_FAMILY4 2		/* AF_INET, AF_INET6 without libc */
+#define AGENT_DEAD_SECONDS 10 /* F36 */
+#define FIB_FAMILY4 2	      /* AF_INET, AF_INET6 without libc */
 #define FIB_FAMILY6 10
 
 static __always_inline bool agent_is_dead(const struct pkt *p)
@@ -16,8 +16,8 @@ static __always_inline bool agent_is_dead(const struct pkt *p)
 	__u32 zero = 0;
 	struct moat_control *c = bpf_map_lookup_elem(&control, &zero);
 
-	return !c || p->now - c->heartbeat > AGENT_DEAD_SECONDS *
-						     (__u64)knobs.hz;
+	return !c ||
+	       p->now - c->heartbeat > AGENT_DEAD_SECONDS * (__u64)knobs.hz;
 }
 
 /* 0/8, 127/8, 224/4 and 255.255.255.255 are no one's source (RFC 1122
@@ -78,8 +78,8 @@ static __always_inline enum moat_reason check_unspecified(struct pkt *p)
 		__be16 from = p->dir ? p->key.lport : p->key.rport;
 		__be16 to = p->dir ? p->key.rport : p->key.lport;
 
-		if (source->w[3] || (from == bpf_htons(68) &&
-				     to == bpf_htons(67)))
+		if (source->w[3] ||
+		    (from == bpf_htons(68) && to == bpf_htons(67)))
 			return MOAT_REASON_NONE;
 		return MOAT_REASON_BAD_SOURCE;
 	}
@@ -109,8 +109,7 @@ static __noinline enum moat_reason check_own_source(struct pkt *p)
 
 /* F36: an address that appeared while the agent was dead. The kernel's routes
  * say whether it would deliver the packet here. */
-static __noinline bool delivered_here(const struct frame *fr,
-				      struct pkt *p)
+static __noinline bool delivered_here(const struct frame *fr, struct pkt *p)
 {
 	struct bpf_fib_lookup fib = {};
 	long rc;

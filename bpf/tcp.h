@@ -51,8 +51,7 @@ static __always_inline bool handshake_complete(struct pkt *p,
 	if (f->marks & MOAT_MARK_MIDSTREAM)
 		return f->direction != p->dir;
 	return f->direction == p->dir && f->state == MOAT_FLOW_ANSWERED &&
-	       p->tcp_flags & TCP_ACK &&
-	       p->ack - f->synack_seq - 1 < ACK_RANGE;
+	       p->tcp_flags & TCP_ACK && p->ack - f->synack_seq - 1 < ACK_RANGE;
 }
 
 static __always_inline __u64 tcp_timeout(const struct moat_flow *f)
@@ -71,8 +70,7 @@ static __noinline enum moat_reason step_embryonic(struct pkt *p,
 {
 	__u8 flags = p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
-	if (flags == (TCP_SYN | TCP_ACK) &&
-	    !(f->marks & MOAT_MARK_MIDSTREAM) &&
+	if (flags == (TCP_SYN | TCP_ACK) && !(f->marks & MOAT_MARK_MIDSTREAM) &&
 	    !(f->seen[~p->dir & 1] & MOAT_SEEN_SYN))
 		return MOAT_REASON_NO_FLOW;
 	flow_see(p, f);
@@ -130,7 +128,8 @@ static __noinline void step_would_drop(struct pkt *p, struct moat_flow *f)
 	else if (p->tcp_flags & TCP_RST)
 		flow_reset(p, f);
 	else if (f->fin[0] & f->fin[1])
-		flow_refresh(p->now, f, knobs.timeout[MOAT_TIMEOUT_TCP_CLOSING]);
+		flow_refresh(p->now, f,
+			     knobs.timeout[MOAT_TIMEOUT_TCP_CLOSING]);
 	else if (both)
 		flow_refresh(p->now, f, tcp_timeout(f));
 }

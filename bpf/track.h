@@ -12,8 +12,9 @@
 static __always_inline __u64 word_of(const struct pkt *p,
 				     enum moat_reason reason, __u32 flags)
 {
-	return MOAT_WORD(p->generation, p->j.rule, reason, p->j.nacl[MOAT_INGRESS],
-			 p->j.nacl[MOAT_EGRESS], flags | p->j.reevaluate);
+	return MOAT_WORD(p->generation, p->j.rule, reason,
+			 p->j.nacl[MOAT_INGRESS], p->j.nacl[MOAT_EGRESS],
+			 flags | p->j.reevaluate);
 }
 
 /* Not segments that can't open a flow, packets that hold no whole tuple, and
@@ -55,7 +56,7 @@ static __noinline enum moat_reason track_allowed(struct pkt *p, __u64 word)
 /* State for what was decided. A group layer's no in audit makes a flow of its
  * own kind, so that replies count under it; a drop makes none. */
 static __always_inline enum moat_reason track(struct pkt *p,
-					 enum moat_reason reason)
+					      enum moat_reason reason)
 {
 	if (p->verdict == MOAT_DROP)
 		return reason;

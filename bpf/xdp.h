@@ -87,9 +87,10 @@ static __noinline enum moat_reason xdp_nacl(struct pkt *p)
 
 static __always_inline bool xdp_opens(const struct pkt *p)
 {
-	return p->key.proto == IPPROTO_TCP ? p->flags & PKT_OPENING :
+	return p->key.proto == IPPROTO_TCP  ? p->flags & PKT_OPENING :
 	       p->key.proto == IPPROTO_ICMP ? p->type == 8 :
-	       p->key.proto == IPPROTO_ICMPV6 && p->type == 128;
+					      p->key.proto == IPPROTO_ICMPV6 &&
+						      p->type == 128;
 }
 
 static __always_inline enum moat_reason xdp_judge(struct pkt *p)

@@ -122,7 +122,8 @@ static __always_inline bool may_be_failsafe(const struct moat_host *facts,
 					    const struct sight *s)
 {
 	return (facts->failsafe_ports[MOAT_INGRESS] >> (s->lport & 63) |
-		facts->failsafe_ports[MOAT_EGRESS] >> (s->rport & 63)) & 1;
+		facts->failsafe_ports[MOAT_EGRESS] >> (s->rport & 63)) &
+	       1;
 }
 
 /* Enforcing layers alone: those in audit go the long way. */
@@ -134,7 +135,7 @@ short_cell_says(const struct moat_host *facts, const struct sight *s,
 	if (q->rule != MOAT_SLOT_NONE && cell & MOAT_CELL_DENY) {
 		q->reason = MOAT_REASON_NACL_DENY;
 		return !s->opening && flow_objects(facts, s, q) ? SHORT_ASK :
-								 SHORT_DROP;
+								  SHORT_DROP;
 	}
 	if (!s->opening || !(profile_flags & MOAT_PROFILE_SG))
 		return SHORT_PASS;
@@ -160,7 +161,9 @@ short_judge(const struct moat_host *facts, const struct sight *s,
 	if (s->bad) {
 		q->reason = MOAT_REASON_TCP_FLAGS;
 		return h->flags & MOAT_IMAGE_AUDIT ||
-		       flags & MOAT_PROFILE_SG_AUDIT ? SHORT_ASK : SHORT_DROP;
+				       flags & MOAT_PROFILE_SG_AUDIT ?
+			       SHORT_ASK :
+			       SHORT_DROP;
 	}
 	if (!m->own || !(flags & (MOAT_PROFILE_SG | MOAT_PROFILE_NACL)) ||
 	    (!s->opening && !(flags & MOAT_PROFILE_NACL)))

@@ -20,8 +20,8 @@
 
 struct sight {
 	struct moat_addr local, remote;
-	__u32 length;	/* of the IP packet */
-	__u32 header;	/* of IP */
+	__u32 length; /* of the IP packet */
+	__u32 header; /* of IP */
 	__u16 lport, rport;
 	__u8 family, proto, opening, bad;
 };
@@ -96,8 +96,7 @@ static __always_inline bool sight_ipv6(struct sight *s, void *at, void *end)
 {
 	const struct ipv6hdr *ip = at;
 
-	if (at + sizeof(*ip) > end || *(__u8 *)at >> 4 != 6 ||
-	    !ip->payload_len)
+	if (at + sizeof(*ip) > end || *(__u8 *)at >> 4 != 6 || !ip->payload_len)
 		return false;
 	__builtin_memcpy(&s->local, &ip->daddr, 16);
 	__builtin_memcpy(&s->remote, &ip->saddr, 16);

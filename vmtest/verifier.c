@@ -16,7 +16,7 @@
 
 #include "bpf/harness.h"
 
-#define LOG_STATS 4	/* BPF_LOG_STATS of linux/bpf_verifier.h */
+#define LOG_STATS 4 /* BPF_LOG_STATS of linux/bpf_verifier.h */
 #define BUDGET 250000
 
 static int over, seen;

@@ -11,10 +11,10 @@
 /* Layout version of every shared struct; part of the pin path. */
 #define MOAT_ABI_VERSION 2
 
-#define MOAT_MAX_RULES 10000	/* rules of one policy, both layers */
-#define MOAT_MAX_CIDRS 100000	/* CIDRs of one policy, after merging lists */
-#define MOAT_MAX_NAMES 4096	/* groups, prefix lists and NACLs together */
-#define MOAT_MAX_PROFILES 64	/* profiles of one host */
+#define MOAT_MAX_RULES 10000  /* rules of one policy, both layers */
+#define MOAT_MAX_CIDRS 100000 /* CIDRs of one policy, after merging lists */
+#define MOAT_MAX_NAMES 4096   /* groups, prefix lists and NACLs together */
+#define MOAT_MAX_PROFILES 64  /* profiles of one host */
 #define MOAT_MAX_DOCUMENT (16u << 20) /* bytes of one merged document */
 
 /* Directions, as indices of arrays. Ingress: towards this host. */

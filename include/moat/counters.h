@@ -9,8 +9,8 @@
 #include "moat/reason.h"
 
 struct moat_count {
-	__u64 packets;	/* segments of a GSO packet count each */
-	__u64 bytes;	/* L3 bytes, each segment with its own headers */
+	__u64 packets; /* segments of a GSO packet count each */
+	__u64 bytes;   /* L3 bytes, each segment with its own headers */
 };
 
 /*
@@ -26,8 +26,8 @@ MOAT_ASSERT_SIZE(struct moat_iface_counters, 2048);
 /* Per-CPU array; rule slot s is at element s / 32, entry s % 32. */
 struct moat_rule_count {
 	struct moat_count hit;
-	__u64 connections;	/* flows created under this rule */
-	__u64 limited;		/* openings refused by its rate limit */
+	__u64 connections;	      /* flows created under this rule */
+	__u64 limited;		      /* openings refused by its rate limit */
 	struct moat_count would_drop; /* NACL deny in audit; limited in audit */
 };
 MOAT_ASSERT_SIZE(struct moat_rule_count, 48);
@@ -38,25 +38,25 @@ struct moat_rule_counters {
 
 /* Why a flow could not be created. */
 #define MOAT_REFUSALS(X) \
-	X(FULL, "full")		/* -E2BIG: quota reached, packet dropped */ \
-	X(BUSY, "busy")		/* -EBUSY: packet passed without state */ \
-	X(NOMEM, "nomem")	/* -ENOMEM: as busy */ \
+	X(FULL, "full")	  /* -E2BIG: quota reached, packet dropped */ \
+	X(BUSY, "busy")	  /* -EBUSY: packet passed without state */ \
+	X(NOMEM, "nomem") /* -ENOMEM: as busy */ \
 	X(OTHER, "other")
 
 enum moat_refusal {
 #define X(symbol, name) MOAT_REFUSAL_##symbol,
 	MOAT_REFUSALS(X)
 #undef X
-	MOAT_REFUSAL_COUNT
+		MOAT_REFUSAL_COUNT
 };
 
 /* Per-CPU array of one element: what belongs to no interface and no rule. */
 struct moat_totals {
 	__u64 refused[MOAT_TABLE_COUNT][MOAT_REFUSAL_COUNT];
 	__u64 created[MOAT_TABLE_COUNT];
-	__u64 denied_suppressed;  /* drops not entered in the denied table */
-	__u64 xdp_dropped;	  /* dropped by the XDP program */
-	__u64 fallback;		  /* judged by the previous slot: deadline past */
+	__u64 denied_suppressed; /* drops not entered in the denied table */
+	__u64 xdp_dropped;	 /* dropped by the XDP program */
+	__u64 fallback; /* judged by the previous slot: deadline past */
 };
 
 /* Non-IP frames by EtherType: hash from __u32 (host order) to moat_count. */

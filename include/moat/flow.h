@@ -47,9 +47,9 @@ MOAT_ASSERT_SIZE(struct moat_flow_key, 40);
 	 (__u64)(__u8)(reason) << 16 | (__u64)(nacl_in) << 14 | \
 	 (__u64)(nacl_out) << 12 | (flags))
 
-#define MOAT_NACL_PASS 0	/* allowed, or no NACL */
+#define MOAT_NACL_PASS 0 /* allowed, or no NACL */
 #define MOAT_NACL_DENY 1
-#define MOAT_NACL_WOULD_DENY 2	/* denied by a NACL in audit */
+#define MOAT_NACL_WOULD_DENY 2 /* denied by a NACL in audit */
 
 #define MOAT_WORD_WOULD_DROP 0x001 /* opened in audit, would not have been */
 #define MOAT_WORD_REEVALUATE 0x002 /* credited rule's group: on_tighten */
@@ -58,16 +58,19 @@ MOAT_ASSERT_SIZE(struct moat_flow_key, 40);
 
 /* TCP life (no window tracking). Other protocols use NEW and ESTABLISHED. */
 enum moat_flow_state {
-	MOAT_FLOW_NEW,		/* one side seen; TCP: SYN */
-	MOAT_FLOW_ANSWERED,	/* TCP: SYN-ACK seen; others: both sides seen */
-	MOAT_FLOW_ESTABLISHED,	/* TCP: handshake complete; UDP: a stream */
-	MOAT_FLOW_HALF_CLOSED,	/* one FIN */
-	MOAT_FLOW_CLOSING,	/* both FINs */
-	MOAT_FLOW_RESET,	/* RST seen; data revives it */
+	MOAT_FLOW_NEW,	       /* one side seen; TCP: SYN */
+	MOAT_FLOW_ANSWERED,    /* TCP: SYN-ACK seen; others: both sides seen */
+	MOAT_FLOW_ESTABLISHED, /* TCP: handshake complete; UDP: a stream */
+	MOAT_FLOW_HALF_CLOSED, /* one FIN */
+	MOAT_FLOW_CLOSING,     /* both FINs */
+	MOAT_FLOW_RESET,       /* RST seen; data revives it */
 	MOAT_FLOW_STATE_COUNT
 };
 #define MOAT_FLOW_STATE_NAMES \
-	{ "new", "answered", "established", "half-closed", "closing", "reset" }
+	{ \
+		"new", "answered", "established", "half-closed", "closing", \
+			"reset" \
+	}
 
 /* Bits of moat_flow.seen[direction]; they are only ever set. */
 #define MOAT_SEEN_ANY 0x01
@@ -97,20 +100,20 @@ enum moat_flow_state {
  */
 struct moat_flow {
 	__u64 word;
-	__u64 expires;		/* jiffies64 */
-	__u64 created;		/* jiffies64 */
-	__u64 packets[2];	/* by direction; GSO segments count each */
-	__u64 bytes[2];		/* by direction; L3 bytes */
-	__u32 ifindex[2];	/* interface last used, by direction */
-	__u32 synack_seq;	/* embryonic: host order, valid once ANSWERED */
-	__u8 state;		/* enum moat_flow_state */
-	__u8 direction;		/* of the opening */
+	__u64 expires;	  /* jiffies64 */
+	__u64 created;	  /* jiffies64 */
+	__u64 packets[2]; /* by direction; GSO segments count each */
+	__u64 bytes[2];	  /* by direction; L3 bytes */
+	__u32 ifindex[2]; /* interface last used, by direction */
+	__u32 synack_seq; /* embryonic: host order, valid once ANSWERED */
+	__u8 state;	  /* enum moat_flow_state */
+	__u8 direction;	  /* of the opening */
 	__u8 seen[2];
 	__u8 marks;
-	__u8 layout;		/* MOAT_ABI_VERSION */
-	__u8 fin[2];		/* 1: FIN seen, by direction; a byte of its own,
+	__u8 layout;	/* MOAT_ABI_VERSION */
+	__u8 fin[2];	/* 1: FIN seen, by direction; a byte of its own,
 				   so that no racing update of seen loses it */
-	__u8 spare[36];		/* F40 */
+	__u8 spare[36]; /* F40 */
 };
 MOAT_ASSERT_SIZE(struct moat_flow, 112);
 MOAT_ASSERT_OFFSET(struct moat_flow, synack_seq, 64);
@@ -130,28 +133,28 @@ enum moat_table {
 #define X(symbol, name) MOAT_TABLE_##symbol,
 	MOAT_TABLES(X)
 #undef X
-	MOAT_TABLE_COUNT
+		MOAT_TABLE_COUNT
 };
 
 /* Fragments after the first follow its verdict (RFC 791, RFC 8200). */
 struct moat_frag_key {
 	struct moat_addr source;
 	struct moat_addr destination;
-	__u32 id;	/* network order; IPv4: 16 bits */
-	__u8 proto;	/* IPv6: 44, a datagram is its addresses and id alone */
+	__u32 id;   /* network order; IPv4: 16 bits */
+	__u8 proto; /* IPv6: 44, a datagram is its addresses and id alone */
 	__u8 direction;
 	__u8 pad[2];
 };
 MOAT_ASSERT_SIZE(struct moat_frag_key, 40);
 
 struct moat_frag {
-	__u64 expires;	/* jiffies64 */
-	__be16 sport;	/* ICMP: identifier */
-	__be16 dport;	/* ICMP: htons(type << 8 | code) */
-	__u8 verdict;	/* MOAT_ALLOW or MOAT_WOULD_DROP */
-	__u8 reason;	/* of the first fragment */
-	__u8 complete;	/* last fragment seen: the id may be used anew */
-	__u8 proto;	/* transport protocol; IPv6: behind all headers */
+	__u64 expires; /* jiffies64 */
+	__be16 sport;  /* ICMP: identifier */
+	__be16 dport;  /* ICMP: htons(type << 8 | code) */
+	__u8 verdict;  /* MOAT_ALLOW or MOAT_WOULD_DROP */
+	__u8 reason;   /* of the first fragment */
+	__u8 complete; /* last fragment seen: the id may be used anew */
+	__u8 proto;    /* transport protocol; IPv6: behind all headers */
 	__u16 slot;
 	__u16 pad2[3];
 };

@@ -13,7 +13,7 @@
  * the address whose profile this one takes over (link-local and temporary
  * addresses in no group), zero for none.
  */
-#define MOAT_OWN_BROADCAST 1	/* a subnet's broadcast address, not a host's */
+#define MOAT_OWN_BROADCAST 1 /* a subnet's broadcast address, not a host's */
 struct moat_own {
 	struct moat_addr alias;
 	__u32 flags;
@@ -29,13 +29,13 @@ MOAT_ASSERT_SIZE(struct moat_own, 24);
  */
 #define MOAT_IFACES 64
 #define MOAT_IFACE_PROBES 4
-#define MOAT_IFACE_ETHER 1	/* 14-byte Ethernet header at tc */
+#define MOAT_IFACE_ETHER 1 /* 14-byte Ethernet header at tc */
 #define MOAT_IFACE_SELECTED 2
-#define MOAT_IFACE_LOOPBACK 4	/* lo, where 127/8, ::1 and own sources are */
-#define MOAT_IFACE_NO_HEADER 8	/* tun, WireGuard, IPIP: begins with IP */
+#define MOAT_IFACE_LOOPBACK 4	 /* lo, where 127/8, ::1 and own sources are */
+#define MOAT_IFACE_NO_HEADER 8	 /* tun, WireGuard, IPIP: begins with IP */
 #define MOAT_IFACE_INFINIBAND 16 /* 24 bytes: pseudo header and EtherType */
 struct moat_iface {
-	__u32 ifindex;		/* 0: free */
+	__u32 ifindex; /* 0: free */
 	__u32 flags;
 	struct moat_addr first4; /* first global address of the family, or 0: */
 	struct moat_addr first6; /* endpoint of multicast and broadcast */
@@ -45,13 +45,13 @@ MOAT_ASSERT_SIZE(struct moat_iface, 40);
 /* Failsafe: array of one element; entries up to count, in order. */
 #define MOAT_FAILSAFE_MAX 64
 struct moat_failsafe_entry {
-	struct moat_addr peer;	/* network; v4-mapped for IPv4 */
-	__u8 length;		/* prefix length in mapped space, 0..128 */
-	__u8 direction;		/* of the opening */
+	struct moat_addr peer; /* network; v4-mapped for IPv4 */
+	__u8 length;	       /* prefix length in mapped space, 0..128 */
+	__u8 direction;	       /* of the opening */
 	__u8 proto;
-	__u8 number;		/* index of the configuration's entry */
-	__u16 first;		/* host order, local port on ingress, */
-	__u16 last;		/* remote port on egress; inclusive */
+	__u8 number; /* index of the configuration's entry */
+	__u16 first; /* host order, local port on ingress, */
+	__u16 last;  /* remote port on egress; inclusive */
 };
 MOAT_ASSERT_SIZE(struct moat_failsafe_entry, 24);
 struct moat_failsafe {
@@ -68,7 +68,7 @@ MOAT_ASSERT_SIZE(struct moat_failsafe, 8 + 64 * 24);
  */
 struct moat_host {
 	__u64 epoch;
-	__u64 failsafe_ports[2]; /* by direction of the entries: bit n, some
+	__u64 failsafe_ports[2];   /* by direction of the entries: bit n, some
 				    port of one is n modulo 64 */
 	__u32 failsafe_generation; /* in force when they last changed: its flows
 				      may have been opened by entries of before */
@@ -82,6 +82,6 @@ MOAT_ASSERT_SIZE(struct moat_host, 32);
  * kernel's struct bpf_spin_lock (4 bytes), written by programs only.
  */
 #define MOAT_BUCKETS 65536
-#define MOAT_BUCKET_UNIT 1000	/* parts of one token */
+#define MOAT_BUCKET_UNIT 1000 /* parts of one token */
 
 #endif

@@ -11,10 +11,10 @@
 
 #include "moat/base.h"
 
-#define MOAT_SLOTS 4			/* in force, previous, written, shadow */
-#define MOAT_PART_MAX (4u << 20)	/* bytes of one array in one slot */
-#define MOAT_SLOT_MAX (12u << 20)	/* bytes of one slot over all arrays */
-#define MOAT_PART_MIN (512u << 10)	/* bytes of one array at first load */
+#define MOAT_SLOTS 4		   /* in force, previous, written, shadow */
+#define MOAT_PART_MAX (4u << 20)   /* bytes of one array in one slot */
+#define MOAT_SLOT_MAX (12u << 20)  /* bytes of one slot over all arrays */
+#define MOAT_PART_MIN (512u << 10) /* bytes of one array at first load */
 
 /* The four arrays, each a BPF_F_MMAPABLE array map of MOAT_SLOTS elements. */
 #define MOAT_PARTS(X) \
@@ -27,7 +27,7 @@ enum moat_part {
 #define X(symbol, name) MOAT_PART_##symbol,
 	MOAT_PARTS(X)
 #undef X
-	MOAT_PART_COUNT
+		MOAT_PART_COUNT
 };
 
 /*
@@ -40,7 +40,7 @@ enum moat_part {
  */
 #define MOAT_LEAF 0x80000000u
 #define MOAT_BLOCK(offset, k) ((__u32)(k) << 24 | (__u32)(offset))
-#define MOAT_BLOCK_OFFSET(word) ((word) & 0xffffffu)
+#define MOAT_BLOCK_OFFSET(word) ((word)&0xffffffu)
 #define MOAT_BLOCK_LOG2(word) ((word) >> 24 & 0x1f)
 #define MOAT_ADDR4_ROOT 65536
 #define MOAT_LOWER 0x40000000u
@@ -100,45 +100,45 @@ enum moat_part {
  *   31     only limited rules match: 30..16 is a chain
  */
 #define MOAT_CELL_NONE 0x7fff
-#define MOAT_CELL_NACL(cell) ((cell) & 0x7fff)
+#define MOAT_CELL_NACL(cell) ((cell)&0x7fff)
 #define MOAT_CELL_DENY 0x8000u
 #define MOAT_CELL_SG(cell) ((cell) >> 16 & 0x7fff)
 #define MOAT_CELL_LIMITED 0x80000000u
 #define MOAT_CELL(nacl, deny, sg, limited) \
-	((__u32)(nacl) | ((deny) ? MOAT_CELL_DENY : 0u) | \
-	 (__u32)(sg) << 16 | ((limited) ? MOAT_CELL_LIMITED : 0u))
+	((__u32)(nacl) | ((deny) ? MOAT_CELL_DENY : 0u) | (__u32)(sg) << 16 | \
+	 ((limited) ? MOAT_CELL_LIMITED : 0u))
 
 /* Rule counter slots: stable per (layer, group, rule, direction) in a host. */
-#define MOAT_SLOT_NONE 0xffff	/* in verdict words: no rule credited */
+#define MOAT_SLOT_NONE 0xffff /* in verdict words: no rule credited */
 #define MOAT_RULE_SLOTS_MAX 0x7fff
-#define MOAT_SLOT_EXISTS 1	/* the rule is part of this policy */
-#define MOAT_SLOT_REEVALUATE 2	/* its group says on_tighten: reevaluate */
+#define MOAT_SLOT_EXISTS 1     /* the rule is part of this policy */
+#define MOAT_SLOT_REEVALUATE 2 /* its group says on_tighten: reevaluate */
 
 /* Profile flags. */
 #define MOAT_PROFILE_SG 1	/* in at least one group */
-#define MOAT_PROFILE_SG_AUDIT 2	/* any of its groups is in audit */
+#define MOAT_PROFILE_SG_AUDIT 2 /* any of its groups is in audit */
 #define MOAT_PROFILE_NACL 4
 #define MOAT_PROFILE_NACL_AUDIT 8
 #define MOAT_PROFILE_REEVALUATE 16 /* any of its groups says reevaluate */
 
 /* Header flags. */
 #define MOAT_IMAGE_AUDIT 1	/* the policy's mode */
-#define MOAT_IMAGE_REEVALUATE 2	/* the policy's on_tighten */
+#define MOAT_IMAGE_REEVALUATE 2 /* the policy's on_tighten */
 #define MOAT_IMAGE_BUILT_IN 4	/* nothing was ever committed */
 #define MOAT_IMAGE_PASS 8	/* with BUILT_IN: before_first_policy: pass */
 
-#define MOAT_IMAGE_MAGIC 0x6d6f6174u	/* "moat" */
+#define MOAT_IMAGE_MAGIC 0x6d6f6174u /* "moat" */
 #define MOAT_IMAGE_SEAL(generation) (MOAT_IMAGE_MAGIC ^ (generation))
 
 /* One element per slot of the header array, its own map. */
 struct moat_image {
-	__u32 seal;		/* MOAT_IMAGE_SEAL(generation), written last */
-	__u32 generation;	/* 24 bits */
-	__u32 abi;		/* MOAT_ABI_VERSION */
-	__u32 flags;		/* MOAT_IMAGE_* */
-	__u64 checksum;		/* user space: over header and used parts */
-	__u32 used[4];		/* bytes in use, by enum moat_part */
-	__u32 addr6_upper;	/* a reference */
+	__u32 seal;	   /* MOAT_IMAGE_SEAL(generation), written last */
+	__u32 generation;  /* 24 bits */
+	__u32 abi;	   /* MOAT_ABI_VERSION */
+	__u32 flags;	   /* MOAT_IMAGE_* */
+	__u64 checksum;	   /* user space: over header and used parts */
+	__u32 used[4];	   /* bytes in use, by enum moat_part */
+	__u32 addr6_upper; /* a reference */
 	__u32 classes;
 	__u32 profiles;
 	__u32 rows;
@@ -174,8 +174,8 @@ MOAT_ASSERT_OFFSET(struct moat_image, profile_flags, 104);
 
 struct moat_control {
 	__u64 word;
-	__u64 heartbeat;	/* jiffies64, stored by the agent once a second */
-	__u64 lease_floor;	/* jiffies64: leases until then are void */
+	__u64 heartbeat;   /* jiffies64, stored by the agent once a second */
+	__u64 lease_floor; /* jiffies64: leases until then are void */
 };
 MOAT_ASSERT_SIZE(struct moat_control, 24);
 

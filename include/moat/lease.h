@@ -25,9 +25,9 @@ struct moat_lease {
 	__u64 word;
 	struct moat_addr local;
 	struct moat_addr remote;
-	__u32 ports;	/* lport and rport as in the key, rport above */
-	__u16 slot;	/* rule credited */
-	__u16 kind;	/* MOAT_LEASE_UDP | created, its lower 15 bits */
+	__u32 ports; /* lport and rport as in the key, rport above */
+	__u16 slot;  /* rule credited */
+	__u16 kind;  /* MOAT_LEASE_UDP | created, its lower 15 bits */
 	__u64 count[2];
 };
 MOAT_ASSERT_SIZE(struct moat_lease, 64);
@@ -35,15 +35,14 @@ MOAT_ASSERT_SIZE(struct moat_lease, 64);
 #define MOAT_LEASE_UDP 0x8000
 #define MOAT_LEASE_UNTIL ((1ull << 40) - 1)
 #define MOAT_LEASE_WORD(generation, until) \
-	((__u64)(generation) << 40 | ((until) & MOAT_LEASE_UNTIL))
+	((__u64)(generation) << 40 | ((until)&MOAT_LEASE_UNTIL))
 #define MOAT_LEASE_BYTES ((1ull << 40) - 1)
-#define MOAT_LEASE_AMOUNT(packets, bytes) \
-	((__u64)(packets) << 40 | (bytes))
+#define MOAT_LEASE_AMOUNT(packets, bytes) ((__u64)(packets) << 40 | (bytes))
 /* Either count is half full: time to add it to the record. */
 #define MOAT_LEASE_HALF (1ull << 63 | 1ull << 39)
 
 #define MOAT_LEASE_SECONDS 16
-#define MOAT_LEASE_AFTER 8	/* packets of a flow before its first lease */
+#define MOAT_LEASE_AFTER 8 /* packets of a flow before its first lease */
 
 /* A flow's line is one of four that lie side by side. */
 #define MOAT_LEASE_WAYS 4

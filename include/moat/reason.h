@@ -29,7 +29,7 @@ enum moat_layer {
 #define X(symbol, name) MOAT_LAYER_##symbol,
 	MOAT_LAYERS(X)
 #undef X
-	MOAT_LAYER_COUNT
+		MOAT_LAYER_COUNT
 };
 
 #define MOAT_REASONS(X) \
@@ -90,12 +90,13 @@ enum moat_reason {
 #define X(symbol, name, layer, kind) MOAT_REASON_##symbol,
 	MOAT_REASONS(X)
 #undef X
-	MOAT_REASON_COUNT
+		MOAT_REASON_COUNT
 };
 
 /* Counter arrays are indexed by reason; they hold this many. */
 #define MOAT_REASON_MAX 64
-_Static_assert(MOAT_REASON_COUNT <= MOAT_REASON_MAX, "reasons outgrew counters");
+_Static_assert(MOAT_REASON_COUNT <= MOAT_REASON_MAX,
+	       "reasons outgrew counters");
 
 #define MOAT_KIND_PASS 0
 #define MOAT_KIND_DROP 1
@@ -106,6 +107,9 @@ enum moat_verdict {
 	MOAT_WOULD_DROP,
 	MOAT_VERDICT_COUNT
 };
-#define MOAT_VERDICT_NAMES { "allow", "drop", "would-drop" }
+#define MOAT_VERDICT_NAMES \
+	{ \
+		"allow", "drop", "would-drop" \
+	}
 
 #endif

@@ -79,11 +79,12 @@ static void write_config(const struct agent_box *b, const char *more)
 
 	if (!f)
 		bench_fail("%s: %s", b->dir, strerror(errno));
-	fprintf(f, "version: 1\n"
-		   "control: {socket: %s/run/c.sock, "
-		   "read_socket: %s/run/r.sock, group: root}\n"
-		   "metrics: {listen: \"127.0.0.1:%d\"}\n"
-		   "state: %s/state\nbpffs: %s\npolicy: %s/policy.yaml\n%s",
+	fprintf(f,
+		"version: 1\n"
+		"control: {socket: %s/run/c.sock, "
+		"read_socket: %s/run/r.sock, group: root}\n"
+		"metrics: {listen: \"127.0.0.1:%d\"}\n"
+		"state: %s/state\nbpffs: %s\npolicy: %s/policy.yaml\n%s",
 		b->dir, b->dir, PORT, b->dir, b->bpffs, b->dir, more);
 	if (fclose(f))
 		bench_fail("%s: %s", b->dir, strerror(errno));
@@ -162,7 +163,8 @@ json_t *box_call(struct agent_box *b, const char *request)
 static int connect_http(void)
 {
 	struct sockaddr_in to = {
-		.sin_family = AF_INET, .sin_port = htons(PORT),
+		.sin_family = AF_INET,
+		.sin_port = htons(PORT),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -180,8 +182,10 @@ struct box_page box_scrape(const char *path)
 	char line[160];
 	const char *body;
 	int fd = connect_http();
-	int n = snprintf(line, sizeof(line), "GET %s HTTP/1.1\r\nHost: moat\r\n"
-			 "Connection: close\r\n\r\n", path);
+	int n = snprintf(line, sizeof(line),
+			 "GET %s HTTP/1.1\r\nHost: moat\r\n"
+			 "Connection: close\r\n\r\n",
+			 path);
 
 	if (write(fd, line, n) != n || buf_read_fd(&all, fd, 1u << 30))
 		bench_fail("metrics: %s", strerror(errno));

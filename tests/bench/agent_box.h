@@ -15,8 +15,8 @@
 struct ctl_client;
 
 struct agent_box {
-	char dir[64];		/* configuration, policy, sockets, state */
-	char bpffs[96];		/* the agent's pin directory */
+	char dir[64];	/* configuration, policy, sockets, state */
+	char bpffs[96]; /* the agent's pin directory */
 	pid_t pid;
 };
 
@@ -34,9 +34,9 @@ json_t *box_call(struct agent_box *b, const char *request);
 struct ctl_client *box_connect(const struct agent_box *b);
 
 struct box_page {
-	double ms;		/* from connect to the last byte */
-	size_t bytes;		/* of the body */
-	char *text;		/* NUL-terminated, the caller's */
+	double ms;    /* from connect to the last byte */
+	size_t bytes; /* of the body */
+	char *text;   /* NUL-terminated, the caller's */
 };
 struct box_page box_scrape(const char *path);
 /* Value of the first series that begins so ("moat_x{a=\"b\""); -1: none. */

@@ -186,11 +186,11 @@ static json_t *bar_json(const struct bar *b)
 	for (size_t i = 0; i < b->nfigures; i++)
 		json_object_set_new(figures, b->figures[i].name,
 				    json_real(b->figures[i].value));
-	o = json_pack("{s:f, s:f, s:f, s:f, s:I, s:s, s:s, s:o}",
-		      "ratio", median, "bar", b->limit, "min", ratios[0],
-		      "max", ratios[b->runs - 1], "runs", (json_int_t)b->runs,
-		      "better", b->higher ? "higher" : "lower", "what",
-		      b->what, "figures", figures);
+	o = json_pack("{s:f, s:f, s:f, s:f, s:I, s:s, s:s, s:o}", "ratio",
+		      median, "bar", b->limit, "min", ratios[0], "max",
+		      ratios[b->runs - 1], "runs", (json_int_t)b->runs,
+		      "better", b->higher ? "higher" : "lower", "what", b->what,
+		      "figures", figures);
 	if (!o)
 		bench_fail("%s: no JSON of it", b->name);
 	return o;

@@ -33,7 +33,7 @@ struct result {
 	const struct classify_mix *mix;
 	struct compile_stats stats;
 	size_t bytes, pairs;
-	double compile_ms, ns[WHATS][PAIRS];	/* without the empty loop */
+	double compile_ms, ns[WHATS][PAIRS]; /* without the empty loop */
 };
 
 /* The loops read the instance's maps. */
@@ -45,9 +45,12 @@ static void share(struct bench *b)
 				    b->skel->maps.classes, b->skel->maps.rows };
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, b->skel->obj) {
-		int fd = bpf_map__is_internal(map) ? -1 :
-			 datapath_map_fd(b->host.h->dp, bpf_map__name(map));
+	bpf_object__for_each_map(map, b->skel->obj)
+	{
+		int fd = bpf_map__is_internal(map) ?
+				 -1 :
+				 datapath_map_fd(b->host.h->dp,
+						 bpf_map__name(map));
 
 		if (fd >= 0 && bpf_map__reuse_fd(map, fd))
 			bench_fail("map %s: %m", bpf_map__name(map));
@@ -70,8 +73,8 @@ static void fill_tries(struct bench *b)
 
 		memcpy(k6.addr, &c->addr, sizeof(k6.addr));
 		err = c->family == 4 ?
-			bpf_map_update_elem(fd4, &k4, &i, BPF_ANY) :
-			bpf_map_update_elem(fd6, &k6, &i, BPF_ANY);
+			      bpf_map_update_elem(fd4, &k4, &i, BPF_ANY) :
+			      bpf_map_update_elem(fd6, &k6, &i, BPF_ANY);
 		if (err)
 			bench_fail("trie: %m");
 	}
@@ -121,7 +124,7 @@ static double run(struct bench *b, enum what what)
 {
 	struct bpf_program *progs[WHATS] = {
 		b->skel->progs.run_nothing, b->skel->progs.run_class,
-		b->skel->progs.run_cell, b->skel->progs.run_judge,
+		b->skel->progs.run_cell,    b->skel->progs.run_judge,
 		b->skel->progs.run_lpm,
 	};
 	unsigned char frame[64] = { 0 };
@@ -149,7 +152,8 @@ static void check(struct bench *b)
 
 static void measure(struct bench *b, struct result *ret)
 {
-	*ret = (struct result){ .mix = b->mix, .stats = b->host.compiled.stats,
+	*ret = (struct result){ .mix = b->mix,
+				.stats = b->host.compiled.stats,
 				.pairs = bench_quick() ? 5 : PAIRS,
 				.compile_ms = b->host.compile_ms };
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
@@ -222,23 +226,25 @@ static void write_table(const struct result *all)
 	for (size_t i = 0; i < nmixes; i++) {
 		const struct result *r = &all[i];
 
-		fprintf(f, "%s\t%zu\t%zu\t%zu\t%zu\t%zu\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.3f\n",
+		fprintf(f,
+			"%s\t%zu\t%zu\t%zu\t%zu\t%zu\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.3f\n",
 			r->mix->name, r->stats.rules, r->stats.cidrs,
 			r->stats.classes, r->stats.rows, r->bytes,
 			r->compile_ms, median(r, LPM), median(r, CELL),
 			median(r, CLASS), median(r, JUDGE), ratio(r));
 	}
 	fclose(f);
-	bench_plot("classify",
-		   "set title 'A new packet classified: 10,000 rules, 100,000 CIDRs'\n"
-		   "set ylabel 'ns'\n"
-		   "set style data histograms\n"
-		   "set style histogram clustered gap 1\n"
-		   "set style fill solid 0.8\n"
-		   "set yrange [0:]\n"
-		   "set xtics rotate by -20\n"
-		   "set key top right\n"
-		   "plot for [i=8:10] 'classify.tsv' using i:xtic(1)");
+	bench_plot(
+		"classify",
+		"set title 'A new packet classified: 10,000 rules, 100,000 CIDRs'\n"
+		"set ylabel 'ns'\n"
+		"set style data histograms\n"
+		"set style histogram clustered gap 1\n"
+		"set style fill solid 0.8\n"
+		"set yrange [0:]\n"
+		"set xtics rotate by -20\n"
+		"set key top right\n"
+		"plot for [i=8:10] 'classify.tsv' using i:xtic(1)");
 }
 
 int main(void)

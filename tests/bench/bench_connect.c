@@ -33,8 +33,8 @@ static int listener(unsigned port)
 				  .sin_port = htons((uint16_t)port) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one,
-				 sizeof(one)) ||
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
 	    bind(fd, (struct sockaddr *)&to, sizeof(to)) || listen(fd, 512))
 		bench_fail("port %u: %s", port, strerror(errno));
 	return fd;
@@ -105,10 +105,14 @@ static double connections(enum pair_side s)
 
 static struct bar *rates(void)
 {
-	struct bar *plain = bar_new("P5", "connections a second by those"
-				    " without", 0.92, true);
-	struct bar *nft = bar_new("P5-nft", "connections a second by nftables'"
-				  " (conntrack)", 1, true);
+	struct bar *plain = bar_new("P5",
+				    "connections a second by those"
+				    " without",
+				    0.92, true);
+	struct bar *nft = bar_new("P5-nft",
+				  "connections a second by nftables'"
+				  " (conntrack)",
+				  1, true);
 	FILE *tsv = bench_file("connect.tsv");
 	double rate[PAIR_SIDES];
 
@@ -166,8 +170,8 @@ static double percentile(enum pair_side s, double percent)
 
 static void latency(struct bar *b)
 {
-	static const double points[] = { 1, 5, 10, 25, 50, 75, 90, 95, 99,
-					 99.5, 99.9, 99.99 };
+	static const double points[] = { 1,  5,	 10, 25,   50,	 75,
+					 90, 95, 99, 99.5, 99.9, 99.99 };
 	FILE *tsv = bench_file("latency.tsv");
 
 	for (int i = 0; i < TRIP_RUNS; i++)

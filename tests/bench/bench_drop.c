@@ -34,14 +34,14 @@ struct variant {
 	__u32 mask;
 	__u8 flags;
 	enum moat_reason reason;
-	bool ip_only;	/* what xdp-filter can do too */
+	bool ip_only; /* what xdp-filter can do too */
 };
 
 #define SYN MOAT_TCP_FLAG_SYN
 #define BARE_SAYS(text) text ": drop rate by a bare XDP_DROP's"
 #define NFT_SAYS(text) text ": drop rate by nftables' (netdev, sets)"
-#define VARIANT(key, text) "P3-" key, "P3-nft-" key, BARE_SAYS(text), \
-			   NFT_SAYS(text)
+#define VARIANT(key, text) \
+	"P3-" key, "P3-nft-" key, BARE_SAYS(text), NFT_SAYS(text)
 static const struct variant variants[] = {
 	{ VARIANT("syn", "unmatched SYN"), 4, "30.0.0.0", 65535, SYN,
 	  MOAT_REASON_SG_NO_MATCH, false },
@@ -63,8 +63,8 @@ static bool can[PEER_COUNT];
 
 static const char *side_name(enum side s)
 {
-	return s == BARE ? "bare XDP_DROP" :
-	       s == MOAT ? "moat XDP" :
+	return s == BARE    ? "bare XDP_DROP" :
+	       s == MOAT    ? "moat XDP" :
 	       s == MOAT_TC ? "moat tc" :
 			      peer_name((enum rival)(s - PEERS));
 }
@@ -164,10 +164,14 @@ static double measure(const struct variant *v, enum side s, __u32 count)
 static void use(const struct variant *v)
 {
 	struct live_frames f = {
-		.spec = { .family = v->family, .from = v->from,
+		.spec = { .family = v->family,
+			  .from = v->from,
 			  .to = v->family == 4 ? LIVE_OURS4 : LIVE_OURS6,
-			  .proto = IPPROTO_TCP, .sport = 1024, .dport = 9999,
-			  .flags = v->flags, .payload_len = 6 },
+			  .proto = IPPROTO_TCP,
+			  .sport = 1024,
+			  .dport = 9999,
+			  .flags = v->flags,
+			  .payload_len = 6 },
 		.mask = v->mask,
 		.ports = true,
 	};
@@ -187,7 +191,8 @@ static void variant(const struct variant *v, FILE *tsv)
 	struct bar *bare = bar_new(v->name, v->what, 0.75, true);
 	/* For malformed ones it asks no set, so the bar is not about them. */
 	struct bar *nft = can[PEER_NFT] && v->reason != MOAT_REASON_TCP_FLAGS ?
-			  bar_new(v->nft, v->what_nft, 3, true) : NULL;
+				  bar_new(v->nft, v->what_nft, 3, true) :
+				  NULL;
 	__u32 count = bench_quick() ? 10000 : 200000;
 	double ns[SIDES][RUNS];
 
@@ -219,7 +224,7 @@ static void variant(const struct variant *v, FILE *tsv)
 
 /* ---- frames of several buffers ---- */
 
-#define JUMBO 8500	/* bytes of payload */
+#define JUMBO 8500 /* bytes of payload */
 
 static int jumbo_socket(void)
 {
@@ -238,9 +243,14 @@ static double jumbo(int fd, enum side s)
 	unsigned count = bench_quick() ? 500 : 20000;
 	static struct packet p;
 	struct packet_spec syn = {
-		.family = 4, .from = "30.0.0.1", .to = LIVE_OURS4,
-		.proto = IPPROTO_TCP, .sport = 1024, .dport = 9999,
-		.flags = SYN, .payload_len = JUMBO,
+		.family = 4,
+		.from = "30.0.0.1",
+		.to = LIVE_OURS4,
+		.proto = IPPROTO_TCP,
+		.sport = 1024,
+		.dport = 9999,
+		.flags = SYN,
+		.payload_len = JUMBO,
 	};
 	__u64 before = counted(MOAT_REASON_SG_NO_MATCH);
 	double start, ns;
@@ -261,8 +271,10 @@ static double jumbo(int fd, enum side s)
 
 static void jumbos(void)
 {
-	struct bar *b = bar_new("P3-jumbo", "unmatched SYN of 8.5 KB: drop"
-				" rate by a bare XDP_DROP's", 0.75, true);
+	struct bar *b = bar_new("P3-jumbo",
+				"unmatched SYN of 8.5 KB: drop"
+				" rate by a bare XDP_DROP's",
+				0.75, true);
 	int fd = jumbo_socket();
 
 	place_run("ip link set gen mtu 9000 && ip link set sink mtu 9000");
@@ -288,11 +300,10 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(variants); i += bench_quick() ? 3 : 1)
 		variant(&variants[i], tsv);
 	fclose(tsv);
-	bench_plot("drop",
-		   "set style data histogram\nset style fill solid\n"
-		   "set ylabel 'ns a frame, its generator included'\n"
-		   "set yrange [0:*]\n"
-		   "plot for [c=2:7] 'drop.tsv' using c:xtic(1)\n");
+	bench_plot("drop", "set style data histogram\nset style fill solid\n"
+			   "set ylabel 'ns a frame, its generator included'\n"
+			   "set yrange [0:*]\n"
+			   "plot for [c=2:7] 'drop.tsv' using c:xtic(1)\n");
 	jumbos();
 	leave();
 	bars_write();

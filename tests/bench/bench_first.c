@@ -16,7 +16,7 @@
 
 #define PAIRS 15
 #define EMBRYONIC 65536
-#define REMOTES 0x0a400000u	/* cost_key()'s: 4096 from here on */
+#define REMOTES 0x0a400000u /* cost_key()'s: 4096 from here on */
 #define NREMOTES 4096
 
 struct first {
@@ -48,9 +48,9 @@ static struct policy *large(void)
 
 			for (size_t i = 0; i < in->count && at < NREMOTES; i++)
 				let_in(&in->rules[i],
-				       (struct cidr){ addr_from_v4(REMOTES +
-								   at++),
-						      4, 32 });
+				       (struct cidr){
+					       addr_from_v4(REMOTES + at++), 4,
+					       32 });
 		}
 	classify_set_free(&set);
 	return p;
@@ -114,7 +114,8 @@ int main(void)
 
 		bar_pair(b, more - empty, less - empty);
 		parse[i] = cost_run(few.cost, COST_PARSE_LONG, few.repeat,
-				    MOAT_REASON_SG_ALLOW) - empty;
+				    MOAT_REASON_SG_ALLOW) -
+			   empty;
 	}
 	bar_figure_ours(b, "rules_10000_ns");
 	bar_figure_theirs(b, "rules_10_ns");

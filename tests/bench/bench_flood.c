@@ -27,8 +27,8 @@
 #include "bpf/place.h"
 
 #define RUNS 6
-#define UNREACHABLE 3	/* the command's exit code */
-#define PATIENCE_S 20	/* for the last byte to come back */
+#define UNREACHABLE 3 /* the command's exit code */
+#define PATIENCE_S 20 /* for the last byte to come back */
 
 static struct pair hosts;
 static struct live live;
@@ -108,7 +108,9 @@ static pid_t agent_start(const char *xdp)
 		_exit(1);
 	}
 	for (int i = 0; i < 600; i++) {
-		snprintf(path, sizeof(path), MOAT_SOURCE_DIR "/.output/moat"
+		snprintf(path, sizeof(path),
+			 MOAT_SOURCE_DIR
+			 "/.output/moat"
 			 " --socket %s/control status >/dev/null 2>&1",
 			 folder);
 		if (WEXITSTATUS(system(path)) != UNREACHABLE)
@@ -135,8 +137,8 @@ static double agent_cpu(pid_t pid)
 	f = fopen(path, "re");
 	if (!f || !fgets(text, sizeof(text), f) ||
 	    sscanf(strrchr(text, ')') + 2,
-		   "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-		   &user, &system) != 2)
+		   "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+		   &system) != 2)
 		bench_fail("%s: unreadable", path);
 	fclose(f);
 	return (double)(user + system) / sysconf(_SC_CLK_TCK);
@@ -186,9 +188,14 @@ struct flood {
 static pid_t flood_begin(unsigned port)
 {
 	struct live_frames f = {
-		.spec = { .family = 4, .from = "30.0.0.0", .to = PAIR_THEIRS,
-			  .proto = IPPROTO_TCP, .sport = 1024, .dport = port,
-			  .flags = MOAT_TCP_FLAG_SYN, .payload_len = 6 },
+		.spec = { .family = 4,
+			  .from = "30.0.0.0",
+			  .to = PAIR_THEIRS,
+			  .proto = IPPROTO_TCP,
+			  .sport = 1024,
+			  .dport = port,
+			  .flags = MOAT_TCP_FLAG_SYN,
+			  .payload_len = 6 },
 		.mask = 65535,
 		.ports = true,
 	};
@@ -263,9 +270,10 @@ static void open_all(int count)
 
 static void push(void)
 {
-	place_run(MOAT_SOURCE_DIR "/.output/moat --socket %s/control push --now"
-		  " --allow-unassigned %s/policy.yaml >/dev/null", folder,
-		  folder);
+	place_run(MOAT_SOURCE_DIR
+		  "/.output/moat --socket %s/control push --now"
+		  " --allow-unassigned %s/policy.yaml >/dev/null",
+		  folder, folder);
 }
 
 static void tell(const struct flood *f, unsigned run, const char *xdp,
@@ -279,10 +287,14 @@ static void tell(const struct flood *f, unsigned run, const char *xdp,
 
 int main(void)
 {
-	struct bar *b = bar_new("P3-flood", "SYN flood: established flows lost,"
-				" of 10,000", 0, false);
-	struct bar *cpu = bar_new("P3-agent-cpu", "SYN flood: agent, of 5 %"
-				  " of a core", 1, false);
+	struct bar *b = bar_new("P3-flood",
+				"SYN flood: established flows lost,"
+				" of 10,000",
+				0, false);
+	struct bar *cpu = bar_new("P3-agent-cpu",
+				  "SYN flood: agent, of 5 %"
+				  " of a core",
+				  1, false);
 	FILE *tsv = bench_file("flood.tsv");
 	double fastest = 0;
 

@@ -17,12 +17,12 @@
 
 /* A set of flows in turns, one family, one direction. */
 struct measure {
-	const char *name;	/* of the bar, or NULL: figures alone */
+	const char *name; /* of the bar, or NULL: figures alone */
 	const char *family;
 	size_t flows;
 	size_t runs;
 	double ns[COST_PROGRAMS][PAIRS];
-	double lapsed;		/* ns of a packet that finds its lease over */
+	double lapsed; /* ns of a packet that finds its lease over */
 };
 
 /* With a million flows moat's turn is as long as a lease, so that as many end
@@ -112,9 +112,11 @@ static double net_ratio(const struct measure *m, enum cost_program of)
 
 static void write_bar(const struct measure *m)
 {
-	struct bar *b = bar_new(m->name, m->flows > 1024 ?
-		"established packet, 1 M flows / parse + hash lookup" :
-		"established packet, 1 k flows / parse + hash lookup",
+	struct bar *b = bar_new(
+		m->name,
+		m->flows > 1024 ?
+			"established packet, 1 M flows / parse + hash lookup" :
+			"established packet, 1 k flows / parse + hash lookup",
 		1.0, false);
 
 	for (size_t i = 0; i < m->runs; i++)
@@ -154,16 +156,17 @@ static void write_table(const struct measure *all, size_t n)
 				net(&all[i], COST_LEAN),
 				net(&all[i], COST_PARSE));
 	fclose(f);
-	bench_plot("hot4",
-		   "set title 'Established TCP packet, net of an empty program'\n"
-		   "set xlabel 'flows in turns, random order'\n"
-		   "set ylabel 'ns a packet'\n"
-		   "set logscale x\n"
-		   "set format x '%.0s%c'\n"
-		   "set yrange [0:]\n"
-		   "set key top left\n"
-		   "plot for [i=2:5] 'hot4.tsv' using 1:i with linespoints "
-		   "linewidth 2");
+	bench_plot(
+		"hot4",
+		"set title 'Established TCP packet, net of an empty program'\n"
+		"set xlabel 'flows in turns, random order'\n"
+		"set ylabel 'ns a packet'\n"
+		"set logscale x\n"
+		"set format x '%.0s%c'\n"
+		"set yrange [0:]\n"
+		"set key top left\n"
+		"plot for [i=2:5] 'hot4.tsv' using 1:i with linespoints "
+		"linewidth 2");
 }
 
 struct series {
@@ -206,12 +209,21 @@ int main(void)
 	static const size_t ends[] = { 1024, COST_TUPLES, 0 };
 	static const char *const bars[] = { NULL, "P1-hot", NULL, "P1-cold" };
 	static const struct series series[] = {
-		{ { 4, MOAT_INGRESS, MOAT_TCP_FLAG_ACK, 0 }, "IPv4 in", PAIRS,
-		  steps, bars },
-		{ { 4, MOAT_EGRESS, MOAT_TCP_FLAG_ACK, 0 }, "IPv4 out", 3,
-		  ends, NULL },
-		{ { 6, MOAT_INGRESS, MOAT_TCP_FLAG_ACK, 0 }, "IPv6 in", 3,
-		  ends, NULL },
+		{ { 4, MOAT_INGRESS, MOAT_TCP_FLAG_ACK, 0 },
+		  "IPv4 in",
+		  PAIRS,
+		  steps,
+		  bars },
+		{ { 4, MOAT_EGRESS, MOAT_TCP_FLAG_ACK, 0 },
+		  "IPv4 out",
+		  3,
+		  ends,
+		  NULL },
+		{ { 6, MOAT_INGRESS, MOAT_TCP_FLAG_ACK, 0 },
+		  "IPv6 in",
+		  3,
+		  ends,
+		  NULL },
 	};
 	static struct measure all[MEASURES_MAX];
 	size_t n = 0;

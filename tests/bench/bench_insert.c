@@ -54,8 +54,8 @@ static void place_close(struct place *p)
 }
 
 /* Packets, each of which must have made an entry of that table. */
-static double all_make(struct harness *h, struct cost *c,
-		       enum moat_table table, enum moat_reason reason)
+static double all_make(struct harness *h, struct cost *c, enum moat_table table,
+		       enum moat_reason reason)
 {
 	struct moat_totals before, after;
 	double ns;
@@ -117,8 +117,7 @@ static void figures(struct bar *b, double whole[PAIRS])
  * whose third segment moves the flow to the established ones. */
 static void with_room(void)
 {
-	struct bar *b = bar_of("P5-insert",
-			       "making a flow / bare hash insert");
+	struct bar *b = bar_of("P5-insert", "making a flow / bare hash insert");
 	double whole[PAIRS], second[PAIRS], third[PAIRS];
 	struct cost *answer, *ack;
 	struct place p;
@@ -137,10 +136,12 @@ static void with_room(void)
 		whole[i] = open_all(&p) - none;
 		bar_pair(b, whole[i] + none - refused, bare);
 		second[i] = from_start(answer, COST_MOAT,
-				       MOAT_REASON_ESTABLISHED) - none;
+				       MOAT_REASON_ESTABLISHED) -
+			    none;
 		cost_rewind(ack);
 		third[i] = all_make(p.h, ack, MOAT_TABLE_FLOWS,
-				    MOAT_REASON_ESTABLISHED) - none;
+				    MOAT_REASON_ESTABLISHED) -
+			   none;
 		cost_forget(ack, "embryonic_in", 0, openings());
 		cost_forget(ack, "flows", 0, openings());
 	}

@@ -131,9 +131,11 @@ static void report(struct bar *b, double *us, size_t n)
 
 static void measure(struct prober *p, struct image *image)
 {
-	struct bar *b = bar_new("P6-switch", "from the switch to a packet "
+	struct bar *b = bar_new("P6-switch",
+				"from the switch to a packet "
 				"judged by it, against 1 ms (a bar of "
-				"ours)", 1.0, false);
+				"ours)",
+				1.0, false);
 	size_t batches = bench_quick() ? BAR_RUNS_MIN : BATCHES;
 	double us[BATCH * BATCHES], push_ms[BATCHES];
 
@@ -152,9 +154,12 @@ static void measure(struct prober *p, struct image *image)
 int main(void)
 {
 	size_t rules = bench_quick() ? 200 : 10000;
-	const struct packet_spec spec = { .family = 4, .from = "192.0.2.1",
-					  .to = COST_LOCAL4, .proto = 17,
-					  .sport = 1, .dport = 2 };
+	const struct packet_spec spec = { .family = 4,
+					  .from = "192.0.2.1",
+					  .to = COST_LOCAL4,
+					  .proto = 17,
+					  .sport = 1,
+					  .dport = 2 };
 	struct prober p = { 0 };
 	struct classify_host host;
 	struct classify_set set;

@@ -39,7 +39,8 @@ static double received(FILE *f)
 	double bits = 0;
 
 	if (json_unpack(all, "{s:{s:{s:F}}}", "end", "sum_received",
-			"bits_per_second", &bits) || !(bits > 0))
+			"bits_per_second", &bits) ||
+	    !(bits > 0))
 		bench_fail("iperf3 said nothing of what was received");
 	json_decref(all);
 	return bits / 1e9;
@@ -91,14 +92,22 @@ int main(void)
 	pair_open(&hosts);
 	pair_load(&hosts);
 	iperf = server();
-	streams(1, bar_new("P4-1", "1 stream: throughput by that without",
-			   0.95, true),
-		bar_new("P4-nft-1", "1 stream: throughput by nftables'"
-			" (conntrack)", 1, true), tsv);
-	streams(8, bar_new("P4-8", "8 streams: throughput by that without",
-			   0.95, true),
-		bar_new("P4-nft-8", "8 streams: throughput by nftables'"
-			" (conntrack)", 1, true), tsv);
+	streams(1,
+		bar_new("P4-1", "1 stream: throughput by that without", 0.95,
+			true),
+		bar_new("P4-nft-1",
+			"1 stream: throughput by nftables'"
+			" (conntrack)",
+			1, true),
+		tsv);
+	streams(8,
+		bar_new("P4-8", "8 streams: throughput by that without", 0.95,
+			true),
+		bar_new("P4-nft-8",
+			"8 streams: throughput by nftables'"
+			" (conntrack)",
+			1, true),
+		tsv);
 	fclose(tsv);
 	kill(iperf, SIGKILL);
 	waitpid(iperf, NULL, 0);

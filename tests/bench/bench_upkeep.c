@@ -37,13 +37,17 @@ static void write_policy(const struct agent_box *b)
 	fprintf(f, "version: 1\nname: upkeep\nmode: enforce\n"
 		   "security_groups:\n");
 	for (size_t g = 0; g < sizes.groups; g++) {
-		fprintf(f, "  group%zu:\n    members: [10.20.0.0/16]\n"
-			   "    ingress:\n", g);
+		fprintf(f,
+			"  group%zu:\n    members: [10.20.0.0/16]\n"
+			"    ingress:\n",
+			g);
 		for (size_t i = 0; i < sizes.rules / sizes.groups; i++) {
 			unsigned port = 1 + rng_below(&r, 60000);
 
-			fprintf(f, "      - {name: rule%zu, protocol: tcp, "
-				   "ports: [%u], from: [", i, port);
+			fprintf(f,
+				"      - {name: rule%zu, protocol: tcp, "
+				"ports: [%u], from: [",
+				i, port);
 			for (size_t c = i == 0; c < each; c++) {
 				struct cidr one = big_cidr(&r, 0);
 				char text[64];
@@ -71,11 +75,14 @@ static void scrape(struct bar *time, size_t *ret_bytes)
 
 static void page_time(size_t empty_bytes)
 {
-	struct bar *time = bar_new("P9-time", "/metrics of 10,000 rules at "
+	struct bar *time = bar_new("P9-time",
+				   "/metrics of 10,000 rules at "
 				   "1 M flows, connect to last byte, ms / 100",
 				   1, false);
-	struct bar *size = bar_new("P9-size", "/metrics: bytes at 1 M flows "
-				   "beside none", 1.01, false);
+	struct bar *size = bar_new("P9-size",
+				   "/metrics: bytes at 1 M flows "
+				   "beside none",
+				   1.01, false);
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < sizes.runs; i++) {
@@ -124,10 +131,12 @@ static double available(void)
 static void usual_tables(struct datapath_settings *s)
 {
 	static const __u32 entries[MOAT_TABLE_COUNT] = {
-		[MOAT_TABLE_UDP] = 262144, [MOAT_TABLE_OTHER] = 65536,
+		[MOAT_TABLE_UDP] = 262144,
+		[MOAT_TABLE_OTHER] = 65536,
 		[MOAT_TABLE_EMBRYONIC_OUT] = 65536,
 		[MOAT_TABLE_EMBRYONIC_IN] = 65536,
-		[MOAT_TABLE_CLOSING] = 65536, [MOAT_TABLE_DENIED] = 65536,
+		[MOAT_TABLE_CLOSING] = 65536,
+		[MOAT_TABLE_DENIED] = 65536,
 		[MOAT_TABLE_FRAGMENTS] = 16384,
 	};
 
@@ -168,14 +177,18 @@ static struct many_flows flows_for(struct datapath *dp, int seconds)
 	__u64 now = datapath_jiffies(dp);
 
 	return (struct many_flows){
-		.count = sizes.flows - sizes.flows / 64, .slots = sizes.rules,
-		.created = now, .packets = 5,
-		.expires = now + (__s64)seconds * datapath_facts()->hz };
+		.count = sizes.flows - sizes.flows / 64,
+		.slots = sizes.rules,
+		.created = now,
+		.packets = 5,
+		.expires = now + (__s64)seconds * datapath_facts()->hz
+	};
 }
 
 static void plan_and_reality(void)
 {
-	struct bar *bar = bar_new("P7-plan", "memory of all maps, usual sizes: "
+	struct bar *bar = bar_new("P7-plan",
+				  "memory of all maps, usual sizes: "
 				  "kernel's account beside the plan, off by",
 				  1, false);
 	struct map_plan plan[MAP_PLAN_MAX];
@@ -205,11 +218,14 @@ static void plan_and_reality(void)
 
 static void memory(struct agent_box *b)
 {
-	struct bar *image = bar_new("P7-image", "image of 10,000 rules and "
-				    "100,000 CIDRs, MiB / 12", 1, false);
-	struct bar *flows = bar_new("P7-flows", "1 M flows: their table and "
-				    "the leases before it, MiB / 320", 1,
-				    false);
+	struct bar *image = bar_new("P7-image",
+				    "image of 10,000 rules and "
+				    "100,000 CIDRs, MiB / 12",
+				    1, false);
+	struct bar *flows = bar_new("P7-flows",
+				    "1 M flows: their table and "
+				    "the leases before it, MiB / 320",
+				    1, false);
 	double bytes = box_metric("moat_image_bytes ") / MIB;
 	double table = accounted(box_map(b, "flows"));
 	double leases = accounted(box_map(b, "leases"));
@@ -248,11 +264,15 @@ static double longest_call(struct datapath *dp, size_t *ret_deleted)
 
 static void calls(void)
 {
-	struct bar *live = bar_new("P8-call", "expiry walk over 1 M flows: "
-				   "longest batch, ms / 5", 1, false);
-	struct bar *dead = bar_new("P8-delete", "the same where all have "
+	struct bar *live = bar_new("P8-call",
+				   "expiry walk over 1 M flows: "
+				   "longest batch, ms / 5",
+				   1, false);
+	struct bar *dead = bar_new("P8-delete",
+				   "the same where all have "
 				   "expired: longest batch with its deletions, "
-				   "ms / 5", 1, false);
+				   "ms / 5",
+				   1, false);
 	struct datapath_settings s;
 	struct datapath *dp;
 	size_t deleted;
@@ -293,10 +313,14 @@ static void wait_for_walk(double flows)
 /* The agent's share of a core, in cycles; all flows count on in each. */
 static void share(struct agent_box *b, struct many_flows *m)
 {
-	struct bar *cpu = bar_new("P8-cpu", "agent at 1 M flows that all count "
-				  "on: share of a core, % / 5", 1, false);
-	struct bar *slice = bar_new("P8-slice", "longest slice of the agent's "
-				    "walk meanwhile, ms / 5", 1, false);
+	struct bar *cpu = bar_new("P8-cpu",
+				  "agent at 1 M flows that all count "
+				  "on: share of a core, % / 5",
+				  1, false);
+	struct bar *slice = bar_new("P8-slice",
+				    "longest slice of the agent's "
+				    "walk meanwhile, ms / 5",
+				    1, false);
 	int fd = box_map(b, "flows");
 
 	for (unsigned i = 0; i < sizes.runs; i++) {
@@ -307,10 +331,12 @@ static void share(struct agent_box *b, struct many_flows *m)
 		before = box_cpu_ns(b);
 		from = bench_clock();
 		usleep(sizes.cycle_ms * 1000);
-		bar_run(cpu, (box_cpu_ns(b) - before) /
-			(bench_clock() - from) * 100, 5);
-		bar_run(slice, box_metric("moat_walk_longest_slice_seconds ") *
-			1000, 5);
+		bar_run(cpu,
+			(box_cpu_ns(b) - before) / (bench_clock() - from) * 100,
+			5);
+		bar_run(slice,
+			box_metric("moat_walk_longest_slice_seconds ") * 1000,
+			5);
 	}
 	bar_figure(cpu, "percent", bar_median(cpu) * 5);
 	bar_figure(cpu, "walk_s", box_metric("moat_walk_duration_seconds "));
@@ -353,7 +379,8 @@ static void dump_once(struct agent_box *b, struct bar *bar, double *ret_s)
 {
 	FILE *answer = tmpfile();
 	json_t *rq = json_pack("{s:s, s:i}", "cmd", "flows", "limit",
-			       (int)sizes.flows / 10), *reply = NULL;
+			       (int)sizes.flows / 10),
+	       *reply = NULL;
 	struct ctl_client *c = box_connect(b);
 	double from = bench_clock(), longest = 0;
 	size_t n = 0;
@@ -369,7 +396,7 @@ static void dump_once(struct agent_box *b, struct bar *bar, double *ret_s)
 	waitpid(pid, NULL, 0);
 	if (n != sizes.flows / 10 ||
 	    pread(fileno(answer), &longest, sizeof(longest), 0) !=
-	    sizeof(longest))
+		    sizeof(longest))
 		bench_fail("flows: %zu came", n);
 	bar_run(bar, longest, 5);
 	json_decref(rq);
@@ -379,9 +406,11 @@ static void dump_once(struct agent_box *b, struct bar *bar, double *ret_s)
 
 static void dump(struct agent_box *b)
 {
-	struct bar *bar = bar_new("P8-dump", "longest answer to another client "
+	struct bar *bar = bar_new("P8-dump",
+				  "longest answer to another client "
 				  "while 100,000 of 1 M flows are dumped, "
-				  "ms / 5", 1, false);
+				  "ms / 5",
+				  1, false);
 	double before = box_resident(b), seconds = 0;
 
 	for (unsigned i = 0; i < sizes.runs; i++)
@@ -401,8 +430,10 @@ static void start(struct agent_box *b)
 	place_veth("bench0", "bench1");
 	place_run("ip addr add 10.20.0.1/16 dev bench0");
 	write_policy(b);
-	snprintf(config, sizeof(config), "interfaces: [bench0]\nfailsafe: []\n"
-		 "tables: {flows: %zu, memory: 1GiB}\n", sizes.flows);
+	snprintf(config, sizeof(config),
+		 "interfaces: [bench0]\nfailsafe: []\n"
+		 "tables: {flows: %zu, memory: 1GiB}\n",
+		 sizes.flows);
 	box_start(b, config);
 	if (box_metric("moat_policy_last_push_successful ") != 1)
 		bench_fail("the policy was not taken");
@@ -417,8 +448,8 @@ int main(void)
 	size_t bytes = 0;
 
 	sizes = bench_quick() ?
-		(struct sizes){ 16384, 10, 100, 1000, 200, 5 } :
-		(struct sizes){ 1048576, 40, 10000, 100000, 15000, 5 };
+			(struct sizes){ 16384, 10, 100, 1000, 200, 5 } :
+			(struct sizes){ 1048576, 40, 10000, 100000, 15000, 5 };
 	start(&box);
 	plan_and_reality();
 	calls();

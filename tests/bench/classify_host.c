@@ -6,8 +6,8 @@
 #include "bench/bar.h"
 #include "support/build.h"
 
-void classify_host_open(const struct policy *p, size_t embryonic,
-			bool trace, struct classify_host *ret)
+void classify_host_open(const struct policy *p, size_t embryonic, bool trace,
+			struct classify_host *ret)
 {
 	struct moat_addr hosts[] = { build_addr(COST_LOCAL4),
 				     build_addr(COST_LOCAL6) };
@@ -15,8 +15,7 @@ void classify_host_open(const struct policy *p, size_t embryonic,
 	struct datapath_settings s;
 	double start = bench_clock();
 
-	compiled_make(&host.compiled, p, host.config, hosts,
-		      ARRAY_SIZE(hosts));
+	compiled_make(&host.compiled, p, host.config, hosts, ARRAY_SIZE(hosts));
 	host.compile_ms = (bench_clock() - start) / 1e6;
 	if (!host.compiled.image)
 		bench_fail("%s", host.compiled.diags.items[0].text);

@@ -16,8 +16,8 @@ struct classify_host {
 /* Compiles for COST_LOCAL4 and COST_LOCAL6 and pushes; arrays as large as the
  * policy needs, half-open tables of these many entries; trace: for
  * run_packet() to tell what it did. */
-void classify_host_open(const struct policy *p, size_t embryonic,
-			bool trace, struct classify_host *ret);
+void classify_host_open(const struct policy *p, size_t embryonic, bool trace,
+			struct classify_host *ret);
 void classify_host_close(struct classify_host *host);
 
 #endif

@@ -81,8 +81,9 @@ static struct cidr both(struct rng *r, size_t list)
  * four lists. */
 static struct cidr nested4(struct rng *r, size_t list)
 {
-	static const __u8 lengths[][2] = { { 17, 20 }, { 21, 24 }, { 25, 28 },
-					   { 29, 32 } };
+	static const __u8 lengths[][2] = {
+		{ 17, 20 }, { 21, 24 }, { 25, 28 }, { 29, 32 }
+	};
 	__u32 site = 0x40000000 | (__u32)(list / 4) << 20;
 	const __u8 *l = lengths[list % 4];
 
@@ -118,8 +119,8 @@ static struct rule *add_rule(struct policy *p, struct rng *r, size_t i,
 
 	snprintf(name, sizeof(name), "rule%zu", i);
 	rule = build_named(p, i % ngroups, i / ngroups % 2, name);
-	build_ports(rule, rng_percent(r, 80) ? IPPROTO_TCP : IPPROTO_UDP,
-		    first, first + (rng_percent(r, 30) ? 1000 : 0));
+	build_ports(rule, rng_percent(r, 80) ? IPPROTO_TCP : IPPROTO_UDP, first,
+		    first + (rng_percent(r, 30) ? 1000 : 0));
 	return rule;
 }
 
@@ -132,8 +133,8 @@ static void note(struct classify_set *s, size_t i, struct cidr c,
 }
 
 /* Each rule has its own CIDRs. */
-static void own_cidrs(const struct classify_mix *m, struct rng *r,
-		      size_t rules, struct classify_set *s)
+static void own_cidrs(const struct classify_mix *m, struct rng *r, size_t rules,
+		      struct classify_set *s)
 {
 	size_t each = s->ncidrs / rules;
 
@@ -183,8 +184,8 @@ static void shared_cidrs(const struct classify_mix *m, struct rng *r,
 	s->ncidrs = lists * each;
 }
 
-void classify_set_make(const struct classify_mix *m, size_t rules,
-		       size_t cidrs, struct classify_set *ret)
+void classify_set_make(const struct classify_mix *m, size_t rules, size_t cidrs,
+		       struct classify_set *ret)
 {
 	struct classify_set s = { .ncidrs = cidrs };
 	struct rng r = { 20 };
@@ -198,10 +199,8 @@ void classify_set_make(const struct classify_mix *m, size_t rules,
 	for (size_t g = 0; g < OWN_GROUPS; g++) {
 		snprintf(name, sizeof(name), "own%zu", g);
 		build_group(s.policy, name);
-		build_member(s.policy, s.policy->groups[g].set,
-			     "10.1.0.0/16");
-		build_member(s.policy, s.policy->groups[g].set,
-			     "fd00:1::/64");
+		build_member(s.policy, s.policy->groups[g].set, "10.1.0.0/16");
+		build_member(s.policy, s.policy->groups[g].set, "fd00:1::/64");
 	}
 	if (m->lists)
 		shared_cidrs(m, &r, rules, &s);
@@ -225,8 +224,9 @@ static struct moat_addr address_in(struct rng *r, const struct cidr *c)
 
 	for (int i = 0; i < 16; i++) {
 		int bits = length - i * 8;
-		__u8 keep = bits >= 8 ? 0xff : bits <= 0 ? 0 :
-			    (__u8)(0xff << (8 - bits));
+		__u8 keep = bits >= 8 ? 0xff :
+			    bits <= 0 ? 0 :
+					(__u8)(0xff << (8 - bits));
 
 		a.b[i] = (__u8)((c->addr.b[i] & keep) |
 				((__u8)rng_next(r) & ~keep));
@@ -243,7 +243,7 @@ void classify_tuples_make(const struct classify_set *s,
 		size_t k = rng_next(&r) % s->ncidrs;
 		const struct service_match *m = &s->services[k];
 		unsigned port = rng_percent(&r, 50) ? m->first :
-						     rng_below(&r, 65536);
+						      rng_below(&r, 65536);
 
 		memset(&to[i], 0, sizeof(to[i]));
 		to[i].remote = address_in(&r, &s->cidrs[k]);

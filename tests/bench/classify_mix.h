@@ -13,7 +13,7 @@ struct classify_mix {
 	 * which rules name as their peers. */
 	unsigned lists;
 	bool groups;
-	bool quick;		/* also with MOAT_BENCH_QUICK */
+	bool quick; /* also with MOAT_BENCH_QUICK */
 };
 
 extern const struct classify_mix classify_mixes[];
@@ -27,10 +27,10 @@ struct classify_set {
 	struct policy *policy;
 	struct cidr *cidrs;
 	size_t ncidrs;
-	struct service_match *services;	/* of the rule that names cidrs[i] */
+	struct service_match *services; /* of the rule that names cidrs[i] */
 };
-void classify_set_make(const struct classify_mix *m, size_t rules,
-		       size_t cidrs, struct classify_set *ret);
+void classify_set_make(const struct classify_mix *m, size_t rules, size_t cidrs,
+		       struct classify_set *ret);
 /* policy may be NULL: taken out. */
 void classify_set_free(struct classify_set *s);
 /* n packets; families of the CIDRs. */

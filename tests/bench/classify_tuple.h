@@ -5,13 +5,13 @@
 
 #include "moat/base.h"
 
-#define CLASSIFY_TUPLES 65536	/* looked up one after the other */
+#define CLASSIFY_TUPLES 65536 /* looked up one after the other */
 
 /* One opening packet, IPv4 addresses mapped. */
 struct classify_tuple {
 	struct moat_addr remote;
-	__be16 port;		/* destination port */
-	__u8 family;		/* 4 or 6 */
+	__be16 port; /* destination port */
+	__u8 family; /* 4 or 6 */
 	__u8 proto;
 	__u32 pad;
 };

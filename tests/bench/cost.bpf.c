@@ -31,8 +31,8 @@ static __always_inline int moat_xdp(struct xdp_md *xdp);
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct cost_shape shape = {};
-__u32 cursor;	/* of the next run; one CPU runs */
-__u64 misses;	/* runs that did not do what they are measured for */
+__u32 cursor; /* of the next run; one CPU runs */
+__u64 misses; /* runs that did not do what they are measured for */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

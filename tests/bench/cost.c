@@ -22,7 +22,7 @@
 #include "support/random.h"
 #include "tests/bench/cost.skel.h"
 
-#define HOSTS 4096	/* remote ones; flows beyond differ by port */
+#define HOSTS 4096 /* remote ones; flows beyond differ by port */
 
 struct cost {
 	struct harness *h;
@@ -78,7 +78,8 @@ static void share(struct cost *c)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, c->skel->obj) {
+	bpf_object__for_each_map(map, c->skel->obj)
+	{
 		const char *name = bpf_map__name(map);
 		int fd = datapath_map_fd(c->h->dp, name);
 
@@ -94,10 +95,8 @@ static void set_constants(struct cost *c)
 	struct bpf_map *map = bpf_object__find_map_by_name(
 		load_object(c->h->dp->load), ".rodata");
 	const struct moat_bpf__rodata *loaded;
-	struct moat_knobs *knobs =
-		(struct moat_knobs *)&c->skel->rodata->knobs;
-	struct cost_shape *shape =
-		(struct cost_shape *)&c->skel->rodata->shape;
+	struct moat_knobs *knobs = (struct moat_knobs *)&c->skel->rodata->knobs;
+	struct cost_shape *shape = (struct cost_shape *)&c->skel->rodata->shape;
 	size_t len;
 
 	loaded = map ? bpf_map__initial_value(map, &len) : NULL;
@@ -137,7 +136,7 @@ static struct packet_spec segment(int family, int dir, unsigned char flags)
 		.dport = COST_PORT,
 		.flags = flags,
 		.seq = 1,
-		.ack = 2,	/* of an answer whose number is 1 */
+		.ack = 2, /* of an answer whose number is 1 */
 		.payload_len = 64,
 	};
 
@@ -200,8 +199,8 @@ struct moat_flow cost_handshake(struct harness *h, int family)
 		int dir;
 		unsigned char flags;
 	} segments[] = {
-		{ MOAT_INGRESS, SYN },	{ MOAT_EGRESS, SYN | ACK },
-		{ MOAT_INGRESS, ACK },	{ MOAT_INGRESS, ACK },
+		{ MOAT_INGRESS, SYN }, { MOAT_EGRESS, SYN | ACK },
+		{ MOAT_INGRESS, ACK }, { MOAT_INGRESS, ACK },
 		{ MOAT_EGRESS, ACK },
 	};
 	struct moat_flow_key key = cost_key(family, 0);
@@ -211,8 +210,9 @@ struct moat_flow cost_handshake(struct harness *h, int family)
 		struct packet_spec s = segment(family, segments[i].dir,
 					       segments[i].flags);
 
-		harness_run(h, segments[i].dir == MOAT_EGRESS ?
-				       ATTACH_TC_EGRESS : ATTACH_TC_INGRESS,
+		harness_run(h,
+			    segments[i].dir == MOAT_EGRESS ? ATTACH_TC_EGRESS :
+							     ATTACH_TC_INGRESS,
 			    &s);
 	}
 	if (!harness_flow(h, MOAT_TABLE_FLOWS, &key, &f) ||
@@ -229,8 +229,8 @@ static void put(int fd, const void *keys, const void *values, __u32 count)
 		bench_fail("batch of flows: %s", strerror(errno));
 }
 
-void cost_establish(struct cost *c, const struct moat_flow *record,
-		    size_t from, size_t to)
+void cost_establish(struct cost *c, const struct moat_flow *record, size_t from,
+		    size_t to)
 {
 	enum { BATCH = 4096 };
 	struct moat_flow_key *keys = calloc(BATCH, sizeof(*keys));
@@ -400,8 +400,9 @@ double cost_run(struct cost *c, enum cost_program which, unsigned repeat,
 	after = counted(c, reason, &all_after);
 	if (which == COST_MOAT &&
 	    (after - before != repeat || all_after - all_before != repeat))
-		bench_fail("of %u packets %llu counted as they should, %llu in all",
-			   repeat, (unsigned long long)(after - before),
-			   (unsigned long long)(all_after - all_before));
+		bench_fail(
+			"of %u packets %llu counted as they should, %llu in all",
+			repeat, (unsigned long long)(after - before),
+			(unsigned long long)(all_after - all_before));
 	return ns;
 }

@@ -19,21 +19,21 @@
 struct cost;
 
 struct cost_options {
-	int family;		/* 4 or 6 */
-	int dir;		/* MOAT_INGRESS, MOAT_EGRESS */
-	unsigned char flags;	/* TCP's */
-	int fault;		/* as in datapath_settings */
+	int family;	     /* 4 or 6 */
+	int dir;	     /* MOAT_INGRESS, MOAT_EGRESS */
+	unsigned char flags; /* TCP's */
+	int fault;	     /* as in datapath_settings */
 };
 
 enum cost_program {
-	COST_EMPTY,	/* takes the next packet, and passes it */
-	COST_MOAT,	/* and goes through the datapath's entry */
-	COST_PARSE,	/* the short way's parse alone */
+	COST_EMPTY,	 /* takes the next packet, and passes it */
+	COST_MOAT,	 /* and goes through the datapath's entry */
+	COST_PARSE,	 /* the short way's parse alone */
 	COST_PARSE_LONG, /* the long way's, which every opening takes */
-	COST_BARE,	/* the same and one lookup in a kernel hash */
-	COST_LEAN,	/* the least parse, and the lookup */
-	COST_FILL,	/* the least parse, and an entry made on the stack */
-	COST_INSERT,	/* the same, inserted into a kernel hash */
+	COST_BARE,	 /* the same and one lookup in a kernel hash */
+	COST_LEAN,	 /* the least parse, and the lookup */
+	COST_FILL,	 /* the least parse, and an entry made on the stack */
+	COST_INSERT,	 /* the same, inserted into a kernel hash */
 	COST_PROGRAMS
 };
 
@@ -50,8 +50,8 @@ struct moat_flow_key cost_key(int family, size_t n);
 struct moat_flow cost_handshake(struct harness *h, int family);
 /* Puts flows [from, to) into the established table, each with that record, and
  * into the peer's hash. */
-void cost_establish(struct cost *c, const struct moat_flow *record,
-		    size_t from, size_t to);
+void cost_establish(struct cost *c, const struct moat_flow *record, size_t from,
+		    size_t to);
 /* Runs go through the flows [first, first + n) in random order, each order
  * another. */
 void cost_sequence(struct cost *c, size_t first, size_t n);

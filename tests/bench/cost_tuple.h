@@ -28,8 +28,8 @@ MOAT_ASSERT_SIZE(struct cost_tuple6, 24);
 
 /* Load-time constants. */
 struct cost_shape {
-	__u32 family;	/* 4 or 6 */
-	__u32 dir;	/* MOAT_INGRESS, MOAT_EGRESS */
+	__u32 family; /* 4 or 6 */
+	__u32 dir;    /* MOAT_INGRESS, MOAT_EGRESS */
 };
 
 #endif

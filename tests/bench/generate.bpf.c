@@ -11,10 +11,10 @@
 
 #include "bench/generate.h"
 
-#define IP4_CHECKSUM 24	/* offsets in the frame */
+#define IP4_CHECKSUM 24 /* offsets in the frame */
 #define IP4_SOURCE 26
-#define IP6_SOURCE_END 34	/* the last four bytes of the address */
-#define ODD 0x9e3779b1u	/* scrambles a count */
+#define IP6_SOURCE_END 34 /* the last four bytes of the address */
+#define ODD 0x9e3779b1u	  /* scrambles a count */
 
 struct generate generate = {};
 

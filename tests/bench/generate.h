@@ -12,9 +12,9 @@
 #define GENERATE_LEN6 (GENERATE_L4_6 + 20)
 
 struct generate {
-	__u32 ifindex;		/* the device that sends */
-	__u32 base, mask;	/* source addresses (IPv6: their last word) */
-	__u32 ports;		/* source ports vary too */
+	__u32 ifindex;	  /* the device that sends */
+	__u32 base, mask; /* source addresses (IPv6: their last word) */
+	__u32 ports;	  /* source ports vary too */
 	__u32 ipv6, tcp;
 	/* Sums of all that does not change, in host order. */
 	__u32 l3_sum, l4_sum;

@@ -22,7 +22,7 @@
 #include "bpf/place.h"
 #include "tests/bench/generate.skel.h"
 
-#define BATCH 64	/* frames a softirq: what veth's poll takes at once */
+#define BATCH 64 /* frames a softirq: what veth's poll takes at once */
 
 #ifndef BPF_F_TEST_XDP_LIVE_FRAMES
 #define BPF_F_TEST_XDP_LIVE_FRAMES (1U << 1)
@@ -115,7 +115,7 @@ void live_frames(struct live *l, const struct live_frames *f)
 		.tcp = s.proto == IPPROTO_TCP,
 		.l3_sum = sum_without(p->data + 24, ntohl(base)),
 		.l4_sum = sum_without(p->data + p->l4 +
-				      (s.proto == IPPROTO_TCP ? 16 : 6),
+					      (s.proto == IPPROTO_TCP ? 16 : 6),
 				      ntohl(base)),
 	};
 }
@@ -156,12 +156,9 @@ static void alone(bool on)
 
 void live_send(struct live *l, __u32 count)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts,
-		    .data_in = l->packet.data,
-		    .data_size_in = (__u32)l->packet.len,
-		    .repeat = (int)count,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
-		    .batch_size = BATCH);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = l->packet.data,
+		    .data_size_in = (__u32)l->packet.len, .repeat = (int)count,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
 	int err = bpf_prog_test_run_opts(l->generator, &opts);
 
 	if (err)

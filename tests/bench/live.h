@@ -11,21 +11,21 @@
 
 #include "bpf/harness.h"
 
-#define LIVE_OURS4 "10.0.0.1"	/* on sink */
+#define LIVE_OURS4 "10.0.0.1" /* on sink */
 #define LIVE_OURS6 "fd00::1"
 
 struct live_frames {
 	struct packet_spec spec; /* TCP or UDP, its source the lowest one */
-	__u32 mask;		/* source addresses: 2^n - 1 */
-	bool ports;		/* source ports vary */
+	__u32 mask;		 /* source addresses: 2^n - 1 */
+	bool ports;		 /* source ports vary */
 };
 struct live_result {
-	double ns;		/* per frame received */
+	double ns; /* per frame received */
 	__u64 sent, received;
 };
 
 struct live {
-	__u32 gen, sink;	/* ifindex */
+	__u32 gen, sink;     /* ifindex */
 	int generator, drop; /* programs */
 	uint8_t to_mac[6];
 	void *bss, *owner;

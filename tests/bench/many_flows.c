@@ -16,8 +16,7 @@
 
 static struct moat_addr v4(__u32 host)
 {
-	return (struct moat_addr){ .w = { 0, 0, htonl(0xffff),
-					  htonl(host) } };
+	return (struct moat_addr){ .w = { 0, 0, htonl(0xffff), htonl(host) } };
 }
 
 /* Peers all over 64/8, one service port: as a busy server sees them. */

@@ -10,7 +10,7 @@
 struct many_flows {
 	size_t count;
 	unsigned int slots;	/* credited rules 0..slots-1, in turn */
-	__u64 created, expires;	/* jiffies64 */
+	__u64 created, expires; /* jiffies64 */
 	__u64 packets;		/* each direction's counter */
 };
 

@@ -11,10 +11,10 @@
 
 #include "bpf/harness.h"
 
-#define PAIR_OURS "10.0.0.1"	/* on pair0 */
-#define PAIR_THEIRS "10.0.0.2"	/* on pair1, and seven more behind it */
+#define PAIR_OURS "10.0.0.1"   /* on pair0 */
+#define PAIR_THEIRS "10.0.0.2" /* on pair1, and seven more behind it */
 #define PAIR_ADDRESSES 8
-#define PAIR_PORT 5201		/* open at both ends, and the next one */
+#define PAIR_PORT 5201 /* open at both ends, and the next one */
 
 enum pair_side { PAIR_PLAIN, PAIR_MOAT, PAIR_NFT, PAIR_SIDES };
 extern const char *const pair_names[PAIR_SIDES];

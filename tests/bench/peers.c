@@ -33,8 +33,7 @@ static void run(const char *command)
 		bench_fail("failed: %s", command);
 }
 
-static void each(FILE *f, const char *head, unsigned count,
-		 const char *format)
+static void each(FILE *f, const char *head, unsigned count, const char *format)
 {
 	fputs(head, f);
 	for (unsigned i = 0; i < count; i++)
@@ -47,8 +46,8 @@ static void nft_rules(FILE *f)
 	fputs("table netdev bench {\n", f);
 	each(f, "set denied4 { type ipv4_addr; elements = {", PEERS_DENIED,
 	     " 40.0.%u.%u,");
-	each(f, "} }\nset denied6 { type ipv6_addr; elements = {",
-	     PEERS_DENIED, " fd40::%02x%02x,");
+	each(f, "} }\nset denied6 { type ipv6_addr; elements = {", PEERS_DENIED,
+	     " fd40::%02x%02x,");
 	each(f, "} }\nset open4 { type ipv4_addr . inet_service; elements = {",
 	     PEERS_ALLOWED, " 20.0.%u.%u . %u,");
 	each(f, "} }\nset open6 { type ipv6_addr . inet_service; elements = {",
@@ -61,14 +60,16 @@ static void nft_rules(FILE *f)
 	      "tcp flags & (syn|ack) == syn"
 	      " ip saddr . tcp dport != @open4 drop\n"
 	      "tcp flags & (syn|ack) == syn"
-	      " ip6 saddr . tcp dport != @open6 drop\n}\n}\n", f);
+	      " ip6 saddr . tcp dport != @open6 drop\n}\n}\n",
+	      f);
 }
 
 static void ipset_sets(FILE *f)
 {
 	fputs("create denied4 hash:ip\ncreate denied6 hash:ip family inet6\n"
 	      "create open4 hash:ip,port\n"
-	      "create open6 hash:ip,port family inet6\n", f);
+	      "create open6 hash:ip,port family inet6\n",
+	      f);
 	each(f, "", PEERS_DENIED, "add denied4 40.0.%u.%u\n");
 	each(f, "", PEERS_DENIED, "add denied6 fd40::%02x%02x\n");
 	each(f, "", PEERS_ALLOWED, "add open4 20.0.%u.%u,%u\n");
@@ -77,7 +78,8 @@ static void ipset_sets(FILE *f)
 
 static void raw_rules(FILE *f, const char *family)
 {
-	fprintf(f, "*raw\n-A PREROUTING -i sink -p tcp --tcp-flags FIN,SYN"
+	fprintf(f,
+		"*raw\n-A PREROUTING -i sink -p tcp --tcp-flags FIN,SYN"
 		" FIN,SYN -j DROP\n"
 		"-A PREROUTING -i sink -m set --match-set denied%s src -j DROP\n"
 		"-A PREROUTING -i sink -p tcp --tcp-flags SYN,ACK SYN"

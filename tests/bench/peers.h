@@ -12,7 +12,7 @@
  * allowed: from 488 addresses from 20.0.0.0 and fd20:: on, each to one port. */
 #define PEERS_DENIED 512
 #define PEERS_ALLOWED 488
-#define PEERS_PORT 2000	/* of the first */
+#define PEERS_PORT 2000 /* of the first */
 
 enum rival { PEER_NFT, PEER_IPSET, PEER_XDP_FILTER, PEER_COUNT };
 

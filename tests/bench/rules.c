@@ -14,12 +14,16 @@ static void group(FILE *f, unsigned open)
 	      "  host:\n"
 	      "    members: [10.0.0.0/24, \"fd00::/64\"]\n"
 	      "    egress: [{name: all, to: any}]\n"
-	      "    ingress:\n", f);
+	      "    ingress:\n",
+	      f);
 	if (open)
-		fprintf(f, "      - {name: open, from: any, protocol: tcp,"
-			" ports: %u-%u}\n", open, open + 1);
+		fprintf(f,
+			"      - {name: open, from: any, protocol: tcp,"
+			" ports: %u-%u}\n",
+			open, open + 1);
 	for (unsigned i = 0; i < PEERS_ALLOWED; i++)
-		fprintf(f, "      - {name: r%u, from: [20.0.%u.%u,"
+		fprintf(f,
+			"      - {name: r%u, from: [20.0.%u.%u,"
 			" \"fd20::%x\"], protocol: tcp, ports: %u}\n",
 			i, i >> 8, i & 0xff, i, PEERS_PORT + i);
 }
@@ -29,14 +33,17 @@ static void acl(FILE *f)
 	fputs("network_acls:\n"
 	      "  edge:\n"
 	      "    applies_to: [host]\n"
-	      "    ingress:\n", f);
+	      "    ingress:\n",
+	      f);
 	for (unsigned i = 0; i < PEERS_DENIED; i++)
-		fprintf(f, "      - {rule: %u, action: deny,"
+		fprintf(f,
+			"      - {rule: %u, action: deny,"
 			" from: [40.0.%u.%u, \"fd40::%x\"]}\n",
 			i + 1, i >> 8, i & 0xff, i);
 	fputs("      - {rule: 10000, action: allow, from: any}\n"
 	      "    egress:\n"
-	      "      - {rule: 1, action: allow, to: any}\n", f);
+	      "      - {rule: 1, action: allow, to: any}\n",
+	      f);
 }
 
 char *rules_text(unsigned open)

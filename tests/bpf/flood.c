@@ -16,9 +16,9 @@
 
 #include "bpf/place.h"
 
-#define ON_THE_WAY 150	/* of the paced port; queues hold 1,000 of all */
+#define ON_THE_WAY 150 /* of the paced port; queues hold 1,000 of all */
 #define BATCH 16
-#define SOURCE_PORTS 24000	/* each sender's: old and new flows alike */
+#define SOURCE_PORTS 24000 /* each sender's: old and new flows alike */
 
 static int listener(unsigned port)
 {
@@ -29,7 +29,8 @@ static int listener(unsigned port)
 
 	assert_true(fd >= 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
-				    sizeof(bytes)), 0);
+				    sizeof(bytes)),
+			 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 	return fd;
 }
@@ -50,8 +51,9 @@ void flood_open(struct flood *f)
 	f->peer = place_child();
 	place_run("ip link set flood1 netns %d", (int)f->peer);
 	place_run("ip addr add 10.0.0.1/24 dev flood0");
-	place_run("nsenter --net=/proc/%d/ns/net ip addr add 10.0.0.9/24 dev flood1",
-		  (int)f->peer);
+	place_run(
+		"nsenter --net=/proc/%d/ns/net ip addr add 10.0.0.9/24 dev flood1",
+		(int)f->peer);
 	place_run("nsenter --net=/proc/%d/ns/net ip link set flood1 up",
 		  (int)f->peer);
 	harness_own(f->h, "10.0.0.1", NULL);
@@ -81,7 +83,10 @@ struct datagram {
 static void fill(struct datagram *d, unsigned sport, unsigned port)
 {
 	*d = (struct datagram){
-		.ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = 17,
+		.ip = { .version = 4,
+			.ihl = 5,
+			.ttl = 64,
+			.protocol = 17,
 			.tot_len = htons(sizeof(*d)) },
 		.udp = { .source = htons((uint16_t)sport),
 			 .dest = htons((uint16_t)(FLOOD_FIRST + port)),
@@ -114,8 +119,10 @@ static void send_batch(struct flood *f, int number, int fd, unsigned long *n)
 	for (int i = 0; i < BATCH; i++, ++*n) {
 		unsigned port = *n % FLOOD_PORTS;
 
-		fill(&d, 2048 + number * SOURCE_PORTS +
-			 *n / FLOOD_PORTS % SOURCE_PORTS, port);
+		fill(&d,
+		     2048 + number * SOURCE_PORTS +
+			     *n / FLOOD_PORTS % SOURCE_PORTS,
+		     port);
 		if (sendto(fd, &d, sizeof(d), 0, (struct sockaddr *)&to,
 			   sizeof(to)) == (ssize_t)sizeof(d))
 			f->sent[number][port]++;
@@ -187,7 +194,8 @@ void flood_start(struct flood *f, unsigned paced)
 		f->who[i].flood = f;
 		f->who[i].number = i;
 		assert_int_equal(pthread_create(&f->sender[i], NULL, sender,
-						&f->who[i]), 0);
+						&f->who[i]),
+				 0);
 	}
 }
 

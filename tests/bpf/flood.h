@@ -14,21 +14,24 @@
 #include "bpf/harness.h"
 
 #define FLOOD_PORTS 4
-#define FLOOD_FIRST 1001	/* ports 1001 ... 1004 */
+#define FLOOD_FIRST 1001 /* ports 1001 ... 1004 */
 #define FLOOD_SENDERS 2
 
 struct flood {
 	struct harness *h;
-	__u32 ifindex;		/* our end, enforced */
+	__u32 ifindex; /* our end, enforced */
 	pid_t peer;
-	unsigned paced;		/* port (0 ...) whose packets all arrive */
+	unsigned paced; /* port (0 ...) whose packets all arrive */
 	int socket[FLOOD_PORTS];
 	volatile bool stop, drained;
 	volatile unsigned long received[FLOOD_PORTS];
 	/* By sender: nobody else writes them. */
 	volatile unsigned long sent[FLOOD_SENDERS][FLOOD_PORTS];
 	pthread_t receiver, sender[FLOOD_SENDERS];
-	struct { struct flood *flood; int number; } who[FLOOD_SENDERS];
+	struct {
+		struct flood *flood;
+		int number;
+	} who[FLOOD_SENDERS];
 };
 
 /* The pair, the instance attached to our end; before any policy. */

@@ -31,7 +31,8 @@ void harness_settings(struct datapath_settings *ret)
 
 	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
 		s.table_entries[i] = 1024;
-#define X(symbol, name, seconds) s.timeout_seconds[MOAT_TIMEOUT_##symbol] = seconds;
+#define X(symbol, name, seconds) \
+	s.timeout_seconds[MOAT_TIMEOUT_##symbol] = seconds;
 	MOAT_TIMEOUTS(X)
 #undef X
 	for (int i = 0; i < MOAT_ESSENTIAL_COUNT; i++)
@@ -86,8 +87,9 @@ void harness_own(struct harness *h, const char *addr, const char *alias)
 
 void harness_broadcast(struct harness *h, const char *addr)
 {
-	set_own(h, addr, (struct moat_own){ .ifindex = HARNESS_IFINDEX,
-					    .flags = MOAT_OWN_BROADCAST });
+	set_own(h, addr,
+		(struct moat_own){ .ifindex = HARNESS_IFINDEX,
+				   .flags = MOAT_OWN_BROADCAST });
 }
 
 void harness_iface(struct harness *h, __u32 ifindex, const char *first4,
@@ -223,7 +225,8 @@ struct outcome harness_expect(struct harness *h, enum attach_hook hook,
 	struct outcome o = harness_run(h, hook, s);
 	__u64 packets = h->gso_segs ? h->gso_segs : 1;
 	const struct moat_count *c = e.verdict == MOAT_WOULD_DROP ?
-				     &o.would_drop : &o.counted;
+					     &o.would_drop :
+					     &o.counted;
 
 	if (o.trace.verdict != e.verdict || o.trace.reason != e.reason)
 		fail_msg("%s:%d: want %s %s, got %s %s", e.file, e.line,
@@ -295,8 +298,8 @@ void harness_put_flow(struct harness *h, enum moat_table table,
 		      const struct moat_flow_key *key,
 		      const struct moat_flow *flow)
 {
-	assert_int_equal(bpf_map_update_elem(table_fd(h, table), key, flow,
-					     BPF_ANY), 0);
+	assert_int_equal(
+		bpf_map_update_elem(table_fd(h, table), key, flow, BPF_ANY), 0);
 	leases_void(h->dp);
 }
 
@@ -320,8 +323,9 @@ static bool count_one(const struct flow_record *r, void *arg)
 size_t harness_count(struct harness *h, enum moat_table table)
 {
 	size_t n = 0;
-	struct flow_slice s = { .table = table, .max = 256, .fn = count_one,
-				.arg = &n };
+	struct flow_slice s = {
+		.table = table, .max = 256, .fn = count_one, .arg = &n
+	};
 	int rc;
 
 	do

@@ -22,7 +22,7 @@
 #include "kern/store.h"
 #include "support/frame.h"
 
-#define HARNESS_IFINDEX 1	/* lo: TEST_RUN's device in every namespace */
+#define HARNESS_IFINDEX 1 /* lo: TEST_RUN's device in every namespace */
 
 struct harness {
 	struct datapath *dp;
@@ -30,15 +30,15 @@ struct harness {
 	size_t nown;
 	struct moat_iface ifaces[8];
 	size_t nifaces;
-	__u32 generation;	/* of the last push */
-	struct slots slots;	/* rule counters, kept over policies */
-	struct config config;	/* for the next harness_policy() */
+	__u32 generation;     /* of the last push */
+	struct slots slots;   /* rule counters, kept over policies */
+	struct config config; /* for the next harness_policy() */
 	/* Of the next packets; kept until changed. */
 	__u32 ifindex, ingress_ifindex, gso_segs, gso_size, linear;
 };
 
 struct outcome {
-	int action;		/* as the program returned it */
+	int action; /* as the program returned it */
 	struct moat_trace trace;
 	/* How much this packet moved the counter of trace.reason, and all
 	 * counters of its interface and direction together. */
@@ -79,14 +79,14 @@ struct outcome harness_run(struct harness *h, enum attach_hook hook,
  */
 #define expect(h, hook, spec, verdict, reason) \
 	harness_expect(h, hook, spec, \
-		       (struct expected){ verdict, reason, __FILE__, \
-					  __LINE__, NULL })
+		       (struct expected){ verdict, reason, __FILE__, __LINE__, \
+					  NULL })
 struct expected {
 	enum moat_verdict verdict;
 	enum moat_reason reason;
 	const char *file;
 	int line;
-	const char *rule;	/* "trainers/ssh", "front/110", "" for none */
+	const char *rule; /* "trainers/ssh", "front/110", "" for none */
 };
 /* The same, and the credited or denying rule with its counter. */
 #define expect_rule(h, hook, spec, verdict, reason, name) \

@@ -42,7 +42,8 @@ static struct image *compile(struct harness *h, const struct policy *policy)
 
 struct image *harness_compile(struct harness *h, const char *yaml)
 {
-	struct document doc = { .name = "test.yaml", .text = yaml,
+	struct document doc = { .name = "test.yaml",
+				.text = yaml,
 				.len = strlen(yaml) };
 	struct reader_options options = {};
 	struct diags diags = {};
@@ -63,7 +64,8 @@ static void push_growing(struct harness *h, struct image *image)
 
 	if (err == -E2BIG) {
 		assert_int_equal(datapath_grow(h->dp, image->header.used,
-					       image->header.nslots), 0);
+					       image->header.nslots),
+				 0);
 		err = store_push(h->dp, image, 0, &h->generation);
 	}
 	assert_int_equal(err, 0);
@@ -128,8 +130,10 @@ struct outcome harness_expect_rule(struct harness *h, enum attach_hook hook,
 	o = harness_expect(h, hook, s, e);
 	if (o.trace.slot != slot)
 		fail_msg("%s:%d: rule '%s', not '%s'", e.file, e.line,
-			 o.trace.slot == MOAT_SLOT_NONE ? "" :
-			 harness_rule_name(h, o.trace.slot), e.rule);
+			 o.trace.slot == MOAT_SLOT_NONE ?
+				 "" :
+				 harness_rule_name(h, o.trace.slot),
+			 e.rule);
 	if (slot == MOAT_SLOT_NONE)
 		return o;
 	after = harness_rule_count(h, slot);

@@ -25,7 +25,8 @@ const char *place_enter(void)
 	if (entered)
 		return folder;
 	assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL),
+			 0);
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(mount("bpf", folder, "bpf", 0, "mode=0700"), 0);
 	entered = 1;

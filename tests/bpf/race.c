@@ -55,7 +55,7 @@ static bool is_drop(unsigned reason)
 {
 	static const bool drops[MOAT_REASON_MAX] = {
 #define X(symbol, name, layer, kind) \
-		[MOAT_REASON_##symbol] = MOAT_KIND_##kind == MOAT_KIND_DROP,
+	[MOAT_REASON_##symbol] = MOAT_KIND_##kind == MOAT_KIND_DROP,
 		MOAT_REASONS(X)
 #undef X
 	};
@@ -75,8 +75,7 @@ struct race_counts race_counts(struct harness *h)
 			__u64 n = s.direction[dir].count[r].packets;
 
 			*(is_drop(r) ? &c.dropped : &c.passed) += n;
-			c.would_drop +=
-				s.direction[dir].would_drop[r].packets;
+			c.would_drop += s.direction[dir].would_drop[r].packets;
 		}
 	return c;
 }

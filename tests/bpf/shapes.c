@@ -44,7 +44,7 @@ static void forget(struct harness *h)
 		MOAT_TABLES(X)
 #undef X
 	};
-	__u8 key[40];	/* struct moat_flow_key, struct moat_frag_key */
+	__u8 key[40]; /* struct moat_flow_key, struct moat_frag_key */
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		int fd = harness_map(h, tables[i]);

@@ -90,8 +90,8 @@ int foreign_program(int type, int result)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = result },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	int fd = bpf_prog_load(type, "foreign", "GPL", insns,
-			       ARRAY_SIZE(insns), NULL);
+	int fd = bpf_prog_load(type, "foreign", "GPL", insns, ARRAY_SIZE(insns),
+			       NULL);
 
 	assert_true(fd >= 0);
 	return fd;
@@ -110,8 +110,9 @@ int foreign_link(struct site *s, enum attach_hook hook, int prog)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = KERN_F_BEFORE);
 	int fd = bpf_link_create(prog, (int)s->ifindex,
-				 hook == ATTACH_TC_INGRESS ?
-				 KERN_TCX_INGRESS : KERN_TCX_EGRESS, &opts);
+				 hook == ATTACH_TC_INGRESS ? KERN_TCX_INGRESS :
+							     KERN_TCX_EGRESS,
+				 &opts);
 
 	assert_true(fd >= 0);
 	return fd;

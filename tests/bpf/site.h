@@ -11,7 +11,7 @@ struct site {
 	struct datapath *dp;
 	__u32 ifindex;
 	struct hook_state hook[ATTACH_HOOK_COUNT];
-	bool clsact;	/* as on kernels before 6.6 */
+	bool clsact; /* as on kernels before 6.6 */
 };
 
 /* For the group: one instance for all tests, as loading takes seconds. */

@@ -71,14 +71,14 @@ static void somebody_came_ahead(void **state)
 		assert_false(s->hook[ATTACH_TC_INGRESS].first);
 		assert_int_equal(s->hook[ATTACH_TC_INGRESS].foreign_prog_id,
 				 foreign_id(foreign));
-		assert_non_null(strstr(s->hook[ATTACH_TC_INGRESS].why,
-				       "before ours"));
+		assert_non_null(
+			strstr(s->hook[ATTACH_TC_INGRESS].why, "before ours"));
 		assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
 		assert_good(&s->hook[ATTACH_TC_INGRESS], ATTACH_TCX);
 		h = on_hook(s, ATTACH_TC_INGRESS);
 		assert_int_equal(h.count, 2);
-		assert_int_equal(h.prog_id[0], load_prog_id(
-			s->dp->load, ATTACH_TC_INGRESS));
+		assert_int_equal(h.prog_id[0],
+				 load_prog_id(s->dp->load, ATTACH_TC_INGRESS));
 		assert_int_equal(h.prog_id[1], foreign_id(foreign));
 		close(link);
 		query(s);
@@ -126,7 +126,8 @@ static void grow_moves_links(void **state)
 	need_tcx();
 	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
 	assert_int_equal(attach_xdp(s->dp, s->ifindex, ATTACH_GENERIC,
-				    &s->hook[ATTACH_XDP]), 0);
+				    &s->hook[ATTACH_XDP]),
+			 0);
 	before = load_prog_id(s->dp->load, ATTACH_TC_INGRESS);
 	assert_int_equal(datapath_grow(s->dp, want, 0), 0);
 	assert_int_not_equal(load_prog_id(s->dp->load, ATTACH_TC_INGRESS),
@@ -248,7 +249,8 @@ static void detach_all_removes_everything(void **state)
 	need_tcx();
 	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
 	assert_int_equal(attach_xdp(s->dp, s->ifindex, ATTACH_GENERIC,
-				    &s->hook[ATTACH_XDP]), 0);
+				    &s->hook[ATTACH_XDP]),
+			 0);
 	datapath_close(s->dp);
 	assert_int_equal(detach_all(s->dir), 0);
 	assert_int_equal(access(s->dir, F_OK), -1);

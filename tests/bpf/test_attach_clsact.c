@@ -29,8 +29,9 @@ static int filters(struct site *s, const char *direction)
 	int n;
 	FILE *f;
 
-	snprintf(line, sizeof(line), "tc filter show dev %s %s | grep -c direct",
-		 s->name, direction);
+	snprintf(line, sizeof(line),
+		 "tc filter show dev %s %s | grep -c direct", s->name,
+		 direction);
 	f = popen(line, "r");
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%d", &n), 1);

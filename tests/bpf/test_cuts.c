@@ -7,8 +7,10 @@
 #include "bpf/shapes.h"
 
 #define PING_ABOUT \
-	{ .family = 4, .from = "10.0.0.1", .to = "10.0.0.9", .proto = 6, \
-	  .sport = 9, .dport = 9, .flags = MOAT_TCP_FLAG_ACK }
+	{ \
+		.family = 4, .from = "10.0.0.1", .to = "10.0.0.9", .proto = 6, \
+		.sport = 9, .dport = 9, .flags = MOAT_TCP_FLAG_ACK \
+	}
 
 static const uint8_t record_route[8] = { 7, 7, 4, 0, 0, 0, 0, 0 };
 static const struct packet_spec inner = PING_ABOUT;
@@ -16,7 +18,8 @@ static const struct packet_spec inner = PING_ABOUT;
 static const struct packet_spec denied[] = {
 	{ V4, SYN_TO(81), .payload_len = 20 },
 	{ V4, SYN_TO(81), .options = record_route, .options_len = 8 },
-	{ V4, SYN_TO(81), .nvlan = 2, .vlan = { { 0x88a8, 1 }, { 0x8100, 2 } } },
+	{ V4, SYN_TO(81), .nvlan = 2,
+	  .vlan = { { 0x88a8, 1 }, { 0x8100, 2 } } },
 	{ V4, .proto = 17, .sport = 53, .dport = 5001, .payload_len = 30 },
 	{ V4, .proto = 1, .type = 13, .payload_len = 12 },
 	{ V4, .proto = 1, .type = 3, .code = 4, .inner = &inner },
@@ -24,8 +27,11 @@ static const struct packet_spec denied[] = {
 	{ V4, .proto = 17, .bare = true, .offset = 3, .payload_len = 24 },
 	{ V6, SYN_TO(81), .payload_len = 20 },
 	{ V6, SYN_TO(81), .nvlan = 1, .vlan = { { 0x8100, 2 } } },
-	{ V6, SYN_TO(81), .ext = { { .type = 0 }, { .type = 60, .extra = 2 },
-				   { .type = 51, .extra = 4 } }, .next = 3 },
+	{ V6, SYN_TO(81),
+	  .ext = { { .type = 0 },
+		   { .type = 60, .extra = 2 },
+		   { .type = 51, .extra = 4 } },
+	  .next = 3 },
 	{ V6, SYN_TO(81), .ext = { { .type = 44, .id = 3 } }, .next = 1 },
 	{ V6, .proto = 17, .sport = 53, .dport = 5001, .payload_len = 30 },
 	{ V6, .proto = 58, .type = 135, .ttl = 64, .payload_len = 16 },
@@ -37,8 +43,11 @@ static const struct packet_spec allowed[] = {
 	{ V4, SYN_TO(80), .options = record_route, .options_len = 8 },
 	{ V4, .proto = 17, .sport = 53, .dport = 5000, .payload_len = 30 },
 	{ V4, .proto = 1, .type = 8, .rest = 1, .payload_len = 8 },
-	{ V6, SYN_TO(80), .ext = { { .type = 0 }, { .type = 60, .extra = 2 },
-				   { .type = 51, .extra = 4 } }, .next = 3 },
+	{ V6, SYN_TO(80),
+	  .ext = { { .type = 0 },
+		   { .type = 60, .extra = 2 },
+		   { .type = 51, .extra = 4 } },
+	  .next = 3 },
 	{ V6, .proto = 58, .type = 128, .rest = 1, .payload_len = 8 },
 };
 
@@ -158,9 +167,10 @@ static void linear_lengths(void **state)
 			part = harness_run(h, ATTACH_XDP, &spec);
 			if (part.action != whole.action ||
 			    part.trace.reason != whole.trace.reason)
-				fail_msg("packet %zu: %d with %u linear, not %d",
-					 i, part.action, lengths[n],
-					 whole.action);
+				fail_msg(
+					"packet %zu: %d with %u linear, not %d",
+					i, part.action, lengths[n],
+					whole.action);
 		}
 	}
 	assert_true(drops >= 6); /* XDP leaves the others to tc */

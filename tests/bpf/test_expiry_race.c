@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define FLOWS 400
-#define TIMEOUT 1	/* seconds */
+#define TIMEOUT 1 /* seconds */
 #define SECONDS 14
 
 static const char policy[] =
@@ -43,8 +43,10 @@ static void *collector(void *arg)
 	struct race *race = arg;
 
 	for (size_t i = 0; !race->stop; i++) {
-		struct flow_slice s = { .table = tables[i % 2], .max = 64,
-					.fn = gone, .arg = race };
+		struct flow_slice s = { .table = tables[i % 2],
+					.max = 64,
+					.fn = gone,
+					.arg = race };
 		int rc;
 
 		do
@@ -58,8 +60,8 @@ static void *collector(void *arg)
 }
 
 struct one {
-	__u64 due;	/* jiffies of the next packet */
-	__u64 expires;	/* as its entry said after the last one, 0: none */
+	__u64 due;     /* jiffies of the next packet */
+	__u64 expires; /* as its entry said after the last one, 0: none */
 };
 
 static __u64 live_until(struct harness *h, uint16_t port)
@@ -91,9 +93,12 @@ static __u64 next_gap(__u32 hz)
 
 static bool send_one(struct harness *h, uint16_t port)
 {
-	struct packet_spec s = { .family = 4, .from = "10.9.0.1",
-				 .to = "10.0.0.1", .proto = 17,
-				 .sport = port, .dport = 53,
+	struct packet_spec s = { .family = 4,
+				 .from = "10.9.0.1",
+				 .to = "10.0.0.1",
+				 .proto = 17,
+				 .sport = port,
+				 .dport = 53,
 				 .payload_len = 20 };
 	static struct packet p;
 	struct run_packet run = { .hook = ATTACH_TC_INGRESS,

@@ -67,8 +67,8 @@ static void flips(struct flood *f, unsigned long times)
 	__u64 word[2];
 
 	store_state(f->h->dp, &now);
-	word[0] = MOAT_CTL(now.previous_slot, now.slot,
-			   now.previous_generation, 0);
+	word[0] = MOAT_CTL(now.previous_slot, now.slot, now.previous_generation,
+			   0);
 	word[1] = MOAT_CTL(now.slot, now.previous_slot, now.generation, 0);
 	for (unsigned long n = 0; n < times; n++) {
 		unsigned long before = all_sent(f);
@@ -93,7 +93,7 @@ static void assert_counters(struct flood *f)
 	dropped = c[MOAT_REASON_SG_NO_MATCH].packets +
 		  c[MOAT_REASON_NACL_DENY].packets;
 	assert_int_equal(passed, f->received[0] + f->received[1] +
-				 f->received[2] + f->received[3]);
+					 f->received[2] + f->received[3]);
 	assert_int_equal(passed + dropped, all_sent(f));
 	assert_true(c[MOAT_REASON_SG_NO_MATCH].packets > 1000);
 	assert_true(c[MOAT_REASON_NACL_DENY].packets > 1000);
@@ -115,10 +115,11 @@ static void contradictory_policies(void **state)
 	assert_true(n > 50);
 	flips(&f, FLIPS - n);
 	flood_stop(&f);
-	print_message("%lu pushes, %lu flips; sent %lu, %lu, %lu, %lu; received %lu, %lu, %lu, %lu\n",
-		      n, FLIPS - n, flood_sent(&f, 0), flood_sent(&f, 1),
-		      flood_sent(&f, 2), flood_sent(&f, 3), f.received[0],
-		      f.received[1], f.received[2], f.received[3]);
+	print_message(
+		"%lu pushes, %lu flips; sent %lu, %lu, %lu, %lu; received %lu, %lu, %lu, %lu\n",
+		n, FLIPS - n, flood_sent(&f, 0), flood_sent(&f, 1),
+		flood_sent(&f, 2), flood_sent(&f, 3), f.received[0],
+		f.received[1], f.received[2], f.received[3]);
 	assert_int_equal(f.received[BOTH_ALLOW], flood_sent(&f, BOTH_ALLOW));
 	assert_int_equal(f.received[BOTH_DENY], 0);
 	assert_true(flood_sent(&f, BOTH_DENY) > 50000);

@@ -64,8 +64,9 @@ static int empty_tables(void **state)
 	static struct keys k;
 
 	for (unsigned t = 0; t < MOAT_TABLE_COUNT; t++) {
-		struct flow_slice s = { .table = t, .max = 4096,
-					.fn = collect, .arg = &k };
+		struct flow_slice s = {
+			.table = t, .max = 4096, .fn = collect, .arg = &k
+		};
 
 		k.count = 0;
 		if (t == MOAT_TABLE_FRAGMENTS)
@@ -128,8 +129,9 @@ static void walk_sees_each_once(void **state)
 
 	for (unsigned t = 0; t < MOAT_TABLE_COUNT; t++) {
 		static struct seen seen;
-		struct flow_slice s = { .table = t, .max = 100, .fn = see,
-					.arg = &seen };
+		struct flow_slice s = {
+			.table = t, .max = 100, .fn = see, .arg = &seen
+		};
 		int rc, slices = 0;
 
 		if (t == MOAT_TABLE_FRAGMENTS)
@@ -184,8 +186,9 @@ static void empty_table(void **state)
 {
 	struct harness *h = *state;
 	static struct seen seen;
-	struct flow_slice s = { .table = MOAT_TABLE_UDP, .max = 256, .fn = see,
-				.arg = &seen };
+	struct flow_slice s = {
+		.table = MOAT_TABLE_UDP, .max = 256, .fn = see, .arg = &seen
+	};
 
 	assert_int_equal(flows_walk(h->dp, &s), 0);
 	assert_int_equal(flows_expire(h->dp, &s), 0);
@@ -209,8 +212,9 @@ static void expiry_waits_five_seconds(void **state)
 
 	for (unsigned t = 0; t < MOAT_TABLE_COUNT; t++) {
 		static struct seen seen;
-		struct flow_slice s = { .table = t, .max = 128, .fn = see,
-					.arg = &seen };
+		struct flow_slice s = {
+			.table = t, .max = 128, .fn = see, .arg = &seen
+		};
 
 		if (t == MOAT_TABLE_FRAGMENTS)
 			continue;
@@ -251,15 +255,18 @@ static bool put_new(const struct flow_record *r, void *arg)
 static void new_flow_in_evicting_table_stays(void **state)
 {
 	static const enum moat_table tables[] = {
-		MOAT_TABLE_EMBRYONIC_IN, MOAT_TABLE_EMBRYONIC_OUT,
-		MOAT_TABLE_CLOSING, MOAT_TABLE_DENIED,
+		MOAT_TABLE_EMBRYONIC_IN,
+		MOAT_TABLE_EMBRYONIC_OUT,
+		MOAT_TABLE_CLOSING,
+		MOAT_TABLE_DENIED,
 	};
 	struct harness *h = *state;
 
 	for (size_t i = 0; i < 4; i++) {
 		struct revive v = { .h = h };
-		struct flow_slice s = { .table = tables[i], .max = 128,
-					.fn = put_new, .arg = &v };
+		struct flow_slice s = {
+			.table = tables[i], .max = 128, .fn = put_new, .arg = &v
+		};
 
 		for (unsigned n = 0; n < 200; n++)
 			put(h, tables[i], n, -60);
@@ -274,8 +281,7 @@ static void new_flow_in_evicting_table_stays(void **state)
 static void kill_expires_now(void **state)
 {
 	struct harness *h = *state;
-	struct flow_record r = { .table = MOAT_TABLE_FLOWS,
-				 .key = key_of(7) };
+	struct flow_record r = { .table = MOAT_TABLE_FLOWS, .key = key_of(7) };
 	struct moat_flow f;
 	__u64 before, after;
 

@@ -26,7 +26,7 @@
 	"    egress: []\n"
 
 static struct harness *h;
-static uint16_t id;	/* of a datagram: never the same twice */
+static uint16_t id; /* of a datagram: never the same twice */
 
 static int open_once(void **state)
 {
@@ -55,11 +55,21 @@ static int begin(void **state)
 static struct packet_spec v4(uint8_t proto, uint16_t offset, bool more)
 {
 	return (struct packet_spec){
-		.family = 4, .from = THEIRS, .to = OURS, .proto = proto,
-		.sport = 1000 + id, .dport = proto == IPPROTO_TCP ? 80 : 514,
-		.flags = MOAT_TCP_FLAG_SYN, .type = 8, .rest = id << 16,
-		.id = id, .offset = offset, .more = more,
-		.payload_len = offset ? 64 : proto == IPPROTO_TCP ? 44 : 56,
+		.family = 4,
+		.from = THEIRS,
+		.to = OURS,
+		.proto = proto,
+		.sport = 1000 + id,
+		.dport = proto == IPPROTO_TCP ? 80 : 514,
+		.flags = MOAT_TCP_FLAG_SYN,
+		.type = 8,
+		.rest = id << 16,
+		.id = id,
+		.offset = offset,
+		.more = more,
+		.payload_len = offset		    ? 64 :
+			       proto == IPPROTO_TCP ? 44 :
+						      56,
 		.udp_length = offset ? 0 : PACKET_SET(200),
 	};
 }
@@ -76,7 +86,8 @@ static struct packet_spec v6(uint8_t proto, uint16_t offset, bool more)
 	s.bare = offset;
 	s.next = 1;
 	s.ext[0] = (struct packet_ext){ .type = IPPROTO_FRAGMENT,
-					.offset = offset, .more = more,
+					.offset = offset,
+					.more = more,
 					.id = id };
 	return s;
 }
@@ -87,8 +98,8 @@ static void in_order(void **state)
 	struct moat_flow f;
 
 	for (int family = 4; family <= 6; family += 2) {
-		struct packet_spec (*frag)(uint8_t, uint16_t, bool) =
-			family == 4 ? v4 : v6;
+		struct packet_spec (*frag)(uint8_t, uint16_t,
+					   bool) = family == 4 ? v4 : v6;
 		struct packet_spec p = frag(IPPROTO_UDP, 0, true);
 
 		expect_rule(h, IN, &p, MOAT_ALLOW, MOAT_REASON_SG_ALLOW,
@@ -225,9 +236,9 @@ static void forwarded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at(in_order), at(without_first), at(denied_first), at(audited),
-		at(first_twice), at(shapes), at(atomic),
-		at(ping_in_fragments), at(forwarded),
+		at(in_order), at(without_first),     at(denied_first),
+		at(audited),  at(first_twice),	     at(shapes),
+		at(atomic),   at(ping_in_fragments), at(forwarded),
 	};
 
 	return cmocka_run_group_tests_name("fragment", tests, open_once,

@@ -30,18 +30,26 @@ static struct datapath_settings settings;
 
 static int open_once(void **state)
 {
-	struct moat_failsafe f = { .count = 2, .entry = {
-		{ .direction = MOAT_INGRESS, .proto = IPPROTO_TCP,
-		  .first = 22, .last = 22, .length = 96 },
-		{ .direction = MOAT_INGRESS, .proto = IPPROTO_UDP, .number = 1,
-		  .first = 23, .last = 23, .length = 96 } } };
+	struct moat_failsafe f = { .count = 2,
+				   .entry = { { .direction = MOAT_INGRESS,
+						.proto = IPPROTO_TCP,
+						.first = 22,
+						.last = 22,
+						.length = 96 },
+					      { .direction = MOAT_INGRESS,
+						.proto = IPPROTO_UDP,
+						.number = 1,
+						.first = 23,
+						.last = 23,
+						.length = 96 } } };
 
 	f.entry[0].peer.w[2] = f.entry[1].peer.w[2] = htonl(0xffff);
 
 	harness_settings(&settings);
 	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
 		settings.table_entries[i] = i == MOAT_TABLE_EMBRYONIC_IN ?
-					    1024 : ROOM;
+						    1024 :
+						    ROOM;
 	h = harness_open(&settings);
 	harness_own(h, "10.0.0.1", NULL);
 	harness_failsafe(h, &f);
@@ -66,9 +74,14 @@ static struct packet_spec packet(uint8_t proto, uint16_t dport)
 	static uint16_t sport = 2000;
 
 	return (struct packet_spec){
-		.family = 4, .from = "10.9.0.1", .to = "10.0.0.1",
-		.proto = proto, .sport = ++sport, .dport = dport,
-		.flags = proto == IPPROTO_TCP ? S : 0, .seq = 100,
+		.family = 4,
+		.from = "10.9.0.1",
+		.to = "10.0.0.1",
+		.proto = proto,
+		.sport = ++sport,
+		.dport = dport,
+		.flags = proto == IPPROTO_TCP ? S : 0,
+		.seq = 100,
 		.payload_len = proto == IPPROTO_TCP ? 0 : 20,
 	};
 }
@@ -219,8 +232,12 @@ static void with_fault(int error)
 /* F47: -EBUSY and -ENOMEM: an allowed opening passes without state. */
 static void busy_drops_nothing(void **state)
 {
-	static const struct { int error; enum moat_refusal why; } faults[] = {
-		{ EBUSY, MOAT_REFUSAL_BUSY }, { ENOMEM, MOAT_REFUSAL_NOMEM },
+	static const struct {
+		int error;
+		enum moat_refusal why;
+	} faults[] = {
+		{ EBUSY, MOAT_REFUSAL_BUSY },
+		{ ENOMEM, MOAT_REFUSAL_NOMEM },
 		{ ENOENT, MOAT_REFUSAL_OTHER },
 	};
 
@@ -291,11 +308,14 @@ static void failsafe_under_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(udp_full), fresh(others_full),
-		fresh(audit_drops_nothing), fresh(flows_full),
+		fresh(udp_full),
+		fresh(others_full),
+		fresh(audit_drops_nothing),
+		fresh(flows_full),
 		fresh(denied_costs_nothing),
 		fresh(openings_reach_no_established),
-		fresh(busy_drops_nothing), fresh(busy_promotion),
+		fresh(busy_drops_nothing),
+		fresh(busy_promotion),
 		fresh(failsafe_under_faults),
 	};
 

@@ -14,7 +14,7 @@
 
 #include "kern/private.h"
 
-#define FLOWS 8		/* of each protocol */
+#define FLOWS 8 /* of each protocol */
 #define FLIPS 20000
 #define PUSH_SECONDS 6
 
@@ -22,7 +22,8 @@
 #define GROUP(ports) \
 	"security_groups:\n" \
 	"  host:\n    members: [10.0.0.1]\n    egress: []\n    ingress:\n" \
-	"      - {name: data, from: [any], protocol: [tcp, udp], ports: [" ports "]}\n"
+	"      - {name: data, from: [any], protocol: [tcp, udp], ports: [" ports \
+	"]}\n"
 #define NACL(in, out) \
 	"network_acls:\n  acl:\n    applies_to: [host]\n    ingress:\n" \
 	"      - {rule: 1, action: " in ", from: any}\n" \
@@ -42,25 +43,31 @@ static const bool passes[2][2][2] = {
 
 struct stage {
 	struct harness *h;
-	volatile unsigned long turn;	/* odd: the word is being changed */
-	volatile unsigned long now;	/* policy in force */
+	volatile unsigned long turn; /* odd: the word is being changed */
+	volatile unsigned long now;  /* policy in force */
 	volatile bool stop;
 	/* By thread. */
 	unsigned long sure[2], wrong[2];
 	volatile unsigned started;
 };
 
-static struct packet frame[2][2][2][FLOWS];	/* direction, port, udp, flow */
+static struct packet frame[2][2][2][FLOWS]; /* direction, port, udp, flow */
 
 static void build(void)
 {
 	for (unsigned i = 0; i < 2 * 2 * FLOWS; i++) {
 		unsigned port = i & 1, udp = i >> 1 & 1, n = i >> 2;
 		struct packet_spec s = {
-			.family = 4, .from = "10.9.0.1", .to = "10.0.0.1",
-			.proto = udp ? 17 : 6, .dport = (uint16_t)(80 + port),
-			.sport = (uint16_t)(2000 + n), .payload_len = 20,
-			.flags = MOAT_TCP_FLAG_ACK, .seq = 1, .ack = 1,
+			.family = 4,
+			.from = "10.9.0.1",
+			.to = "10.0.0.1",
+			.proto = udp ? 17 : 6,
+			.dport = (uint16_t)(80 + port),
+			.sport = (uint16_t)(2000 + n),
+			.payload_len = 20,
+			.flags = MOAT_TCP_FLAG_ACK,
+			.seq = 1,
+			.ack = 1,
 		};
 		struct packet_spec back = packet_reply(&s);
 
@@ -123,7 +130,8 @@ static void assert_all(struct stage *st)
 			fail_msg("policy %lu, direction %u, port %u: %s",
 				 st->now, i & 1, 80 + (i >> 1 & 1),
 				 passes[st->now][i & 1][i >> 1 & 1] ?
-				 "dropped" : "passed");
+					 "dropped" :
+					 "passed");
 }
 
 static unsigned long pushes(struct stage *st, struct image *const image[2])
@@ -193,8 +201,9 @@ static void cached_verdicts(void **state)
 	st.stop = true;
 	for (int i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
-	print_message("%lu pushes, %d flips, %lu + %lu packets under one policy\n",
-		      n, FLIPS, st.sure[0], st.sure[1]);
+	print_message(
+		"%lu pushes, %d flips, %lu + %lu packets under one policy\n", n,
+		FLIPS, st.sure[0], st.sure[1]);
 	assert_int_equal(st.wrong[0] + st.wrong[1], 0);
 	assert_true(n > 50);
 	assert_true(st.sure[0] > 50000 && st.sure[1] > 50000);

@@ -43,10 +43,14 @@ static struct packet_spec data(int family, uint8_t proto, uint16_t dport)
 	static uint16_t sport = 2000;
 
 	return (struct packet_spec){
-		.family = family, .from = family == 4 ? "10.9.0.1" : "fd00::9",
-		.to = family == 4 ? "10.0.0.1" : "fd00::1", .proto = proto,
-		.sport = ++sport, .dport = dport,
-		.flags = proto == 6 ? A : 0, .payload_len = PAYLOAD,
+		.family = family,
+		.from = family == 4 ? "10.9.0.1" : "fd00::9",
+		.to = family == 4 ? "10.0.0.1" : "fd00::1",
+		.proto = proto,
+		.sport = ++sport,
+		.dport = dport,
+		.flags = proto == 6 ? A : 0,
+		.payload_len = PAYLOAD,
 	};
 }
 
@@ -62,8 +66,9 @@ static void counts(int family, uint8_t proto, unsigned segments)
 	assert_int_equal(o.trace.verdict, MOAT_ALLOW);
 	assert_int_equal(o.counted.packets, segments);
 	assert_int_equal(o.counted.bytes, PAYLOAD + segments * header);
-	assert_true(harness_flow(h, proto == 6 ? MOAT_TABLE_EMBRYONIC_IN :
-					       MOAT_TABLE_UDP, &key, &f));
+	assert_true(harness_flow(
+		h, proto == 6 ? MOAT_TABLE_EMBRYONIC_IN : MOAT_TABLE_UDP, &key,
+		&f));
 	assert_int_equal(f.packets[MOAT_INGRESS], segments);
 	assert_int_equal(f.bytes[MOAT_INGRESS], o.counted.bytes);
 	/* Drops are counted alike. */
@@ -121,7 +126,8 @@ static void big_tcp_is_big(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(segments_counted), fresh(segments_estimated),
+		fresh(segments_counted),
+		fresh(segments_estimated),
 		fresh(big_tcp_is_big),
 	};
 

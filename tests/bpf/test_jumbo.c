@@ -30,7 +30,7 @@ static const char policy[] =
 	"      - {name: data, from: [any], protocol: udp, ports: [5000]}\n";
 
 static struct harness *h;
-static __u32 near, far;	/* the enforced end, and the sender's */
+static __u32 near, far; /* the enforced end, and the sender's */
 static int sender;
 
 static int begin(void **state)
@@ -82,8 +82,13 @@ static void need_frags(void)
 static struct packet_spec large(uint8_t proto, uint16_t port)
 {
 	return (struct packet_spec){
-		.family = 4, .from = THEIRS, .to = OURS, .proto = proto,
-		.sport = 3000, .dport = port, .flags = S,
+		.family = 4,
+		.from = THEIRS,
+		.to = OURS,
+		.proto = proto,
+		.sport = 3000,
+		.dport = port,
+		.flags = S,
 		.to_mac = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
 		.payload_len = PAYLOAD,
 	};
@@ -111,8 +116,8 @@ static __u64 counted(enum moat_reason reason)
 {
 	struct iface_stats st;
 
-	assert_int_equal(stats_iface(h->dp, datapath_iface_index(h->dp, near),
-				     &st), 0);
+	assert_int_equal(
+		stats_iface(h->dp, datapath_iface_index(h->dp, near), &st), 0);
 	return st.direction[MOAT_INGRESS].count[reason].packets;
 }
 
@@ -127,12 +132,13 @@ static void real_frames(void **state)
 
 	need_frags();
 	assert_int_equal(attach_tc(h->dp, near, hook), 0);
-	assert_int_equal(attach_xdp(h->dp, near, ATTACH_NATIVE,
-				    &hook[ATTACH_XDP]), 0);
+	assert_int_equal(
+		attach_xdp(h->dp, near, ATTACH_NATIVE, &hook[ATTACH_XDP]), 0);
 	assert_int_equal(hook[ATTACH_XDP].kind, ATTACH_NATIVE);
 	fd.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(setsockopt(fd.fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
-				    sizeof(bytes)), 0);
+				    sizeof(bytes)),
+			 0);
 	assert_int_equal(bind(fd.fd, (struct sockaddr *)&at, sizeof(at)), 0);
 
 	transmit(large(IPPROTO_TCP, 81));

@@ -35,7 +35,11 @@ static struct datapath *open_at(const char *dir)
 
 /* ---- the one that is killed: PROGRAM DIR IFINDEX MARK ---- */
 
-#define STEP(n, ok) do { if (!(ok)) return n; } while (0)
+#define STEP(n, ok) \
+	do { \
+		if (!(ok)) \
+			return n; \
+	} while (0)
 
 static int worker(const char *dir, __u32 ifindex, const char *mark)
 {
@@ -65,16 +69,16 @@ static int worker(const char *dir, __u32 ifindex, const char *mark)
 /* ---- what the kernel is asked in a whole run ---- */
 
 struct calls {
-	size_t count;		/* bpf calls in all */
-	size_t chosen[KILLS];	/* numbers of those to be killed at, from 1 */
+	size_t count;	      /* bpf calls in all */
+	size_t chosen[KILLS]; /* numbers of those to be killed at, from 1 */
 	size_t nchosen;
 };
 
 static bool interesting(const char *line)
 {
 	return strstr(line, "BPF_LINK_CREATE") ||
-	       strstr(line, "BPF_LINK_UPDATE") ||
-	       strstr(line, "BPF_OBJ_PIN") || strstr(line, "BPF_OBJ_GET,");
+	       strstr(line, "BPF_LINK_UPDATE") || strstr(line, "BPF_OBJ_PIN") ||
+	       strstr(line, "BPF_OBJ_GET,");
 }
 
 /* Calls that leave something behind, spread evenly over the run. */
@@ -108,8 +112,9 @@ static int run_worker(const char *options, const char *dir, __u32 ifindex,
 
 	assert_true(n > 0);
 	self[n] = '\0';
-	snprintf(line, sizeof(line), "exec strace -qq -e trace=bpf %s %s %s %u %s",
-		 options, self, dir, ifindex, mark);
+	snprintf(line, sizeof(line),
+		 "exec strace -qq -e trace=bpf %s %s %s %u %s", options, self,
+		 dir, ifindex, mark);
 	status = system(line);
 	assert_int_not_equal(status, -1);
 	/* strace ends as its tracee did; the shell was replaced by it. */
@@ -184,8 +189,10 @@ static void killed_anywhere(void **state)
 	assert_int_equal(detach_all(dir), 0);
 	for (size_t i = 0; i < calls.nchosen; i++) {
 		snprintf(dir, sizeof(dir), "%s/kill%zu", place_enter(), i);
-		snprintf(options, sizeof(options), "-o /dev/null "
-			 "-e inject=bpf:signal=KILL:when=%zu", calls.chosen[i]);
+		snprintf(options, sizeof(options),
+			 "-o /dev/null "
+			 "-e inject=bpf:signal=KILL:when=%zu",
+			 calls.chosen[i]);
 		unlink(mark);
 		assert_int_equal(run_worker(options, dir, ifindex, mark), 137);
 		marked += !access(mark, F_OK);

@@ -25,12 +25,12 @@
 	"  host:\n    members: [10.0.0.1, 'fd00::1']\n" \
 	"    on_tighten: reevaluate\n" \
 	"    ingress:\n      - " rule "\n"
-static const char open_policy[] =
-	POLICY("{name: in, from: [any], protocol: [tcp, udp], ports: [80]}");
-static const char shut_policy[] =
-	POLICY("{name: in, from: [any], protocol: tcp, ports: [81]}");
+static const char open_policy[] = POLICY(
+	"{name: in, from: [any], protocol: [tcp, udp], ports: [80]}");
+static const char shut_policy[] = POLICY(
+	"{name: in, from: [any], protocol: tcp, ports: [81]}");
 
-#define LEASE_SECONDS 2	/* a quarter of the timeout set below */
+#define LEASE_SECONDS 2 /* a quarter of the timeout set below */
 
 static struct harness *h;
 
@@ -89,8 +89,7 @@ static struct connection connection(int family, uint8_t proto)
 	return c;
 }
 
-static void theirs(struct connection *c, uint8_t flags,
-		   enum moat_reason reason)
+static void theirs(struct connection *c, uint8_t flags, enum moat_reason reason)
 {
 	c->theirs.flags = flags;
 	c->theirs.seq = flags & S ? 100 : 101;
@@ -194,7 +193,8 @@ static void ends_with_fin_and_rst(void **state)
 	theirs(&c, R, MOAT_REASON_ESTABLISHED);
 	assert_int_equal(record_of(&c).state, MOAT_FLOW_RESET);
 	assert_int_equal(record_of(&c).packets[MOAT_INGRESS], 6);
-	theirs(&c, A, MOAT_REASON_ESTABLISHED); /* revives: seen by the record */
+	theirs(&c, A,
+	       MOAT_REASON_ESTABLISHED); /* revives: seen by the record */
 	assert_int_equal(record_of(&c).state, MOAT_FLOW_ESTABLISHED);
 	leased(&c);
 	ours(&c, F | A);
@@ -329,14 +329,16 @@ static void no_count_is_lost_to_a_race(void **state)
 					 .cpu = i / 2 };
 		packet_build(i & 1 ? &c.ours : &c.theirs, &side[i].packet);
 		assert_int_equal(pthread_create(&thread[i], NULL, run_side,
-						&side[i]), 0);
+						&side[i]),
+				 0);
 	}
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	f = flow_of(&c);
 	assert_int_equal(f.packets[MOAT_INGRESS], 3 + 2 * ROUNDS * EACH);
 	assert_int_equal(f.packets[MOAT_EGRESS], 2 + 2 * ROUNDS * EACH);
-	assert_int_equal(f.bytes[MOAT_INGRESS], 40ull * f.packets[MOAT_INGRESS]);
+	assert_int_equal(f.bytes[MOAT_INGRESS],
+			 40ull * f.packets[MOAT_INGRESS]);
 	assert_true(record_of(&c).packets[MOAT_INGRESS] > EACH);
 }
 

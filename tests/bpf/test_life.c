@@ -54,17 +54,20 @@ static struct connection connection(uint8_t proto)
 {
 	static uint16_t sport = 2000;
 	struct connection c = { .theirs = {
-		.family = 4, .from = "10.9.0.1", .to = "10.0.0.1",
-		.proto = proto, .sport = ++sport, .dport = 80,
-	} };
+					.family = 4,
+					.from = "10.9.0.1",
+					.to = "10.0.0.1",
+					.proto = proto,
+					.sport = ++sport,
+					.dport = 80,
+				} };
 
 	c.ours = packet_reply(&c.theirs);
 	c.key = harness_key("10.0.0.1", 80, "10.9.0.1", sport, proto);
 	return c;
 }
 
-static void theirs(struct connection *c, uint8_t flags,
-		   enum moat_reason reason)
+static void theirs(struct connection *c, uint8_t flags, enum moat_reason reason)
 {
 	c->theirs.flags = flags;
 	c->theirs.seq = flags & S ? 100 : 101;
@@ -257,8 +260,7 @@ static void expiry_moves_by_seconds(void **state)
 		theirs(&c, A, MOAT_REASON_ESTABLISHED);
 	assert_true(harness_flow(h, MOAT_TABLE_FLOWS, &c.key, &b));
 	assert_int_equal(a.expires, b.expires);
-	assert_int_equal(b.packets[MOAT_INGRESS],
-			 a.packets[MOAT_INGRESS] + 20);
+	assert_int_equal(b.packets[MOAT_INGRESS], a.packets[MOAT_INGRESS] + 20);
 	harness_age(h, MOAT_TABLE_FLOWS, &c.key, 431990);
 	theirs(&c, A, MOAT_REASON_ESTABLISHED);
 	is(&c, MOAT_TABLE_FLOWS, MOAT_FLOW_ESTABLISHED, 432000);
@@ -286,12 +288,16 @@ static void midstream_drop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(timeouts_of_tcp), fresh(reset_shortens_and_data_revives),
+		fresh(timeouts_of_tcp),
+		fresh(reset_shortens_and_data_revives),
 		fresh(reset_of_the_half_open),
 		fresh(opening_in_the_established),
-		fresh(opening_the_other_way), fresh(answer_to_nothing),
-		fresh(segments_without_flow), fresh(expired_is_a_miss),
-		fresh(others), fresh(expiry_moves_by_seconds),
+		fresh(opening_the_other_way),
+		fresh(answer_to_nothing),
+		fresh(segments_without_flow),
+		fresh(expired_is_a_miss),
+		fresh(others),
+		fresh(expiry_moves_by_seconds),
 		fresh(midstream_drop),
 	};
 

@@ -19,9 +19,9 @@ static uint16_t port = 3000;
 	"  g:\n" \
 	"    members: [10.0.0.0/24, \"fd00::/64\"]\n" \
 	"    ingress:\n" \
-	"      - {name: " name ", from: [any], protocol: tcp, ports: [80], limit: " \
-	"{new_connections: 4/hour, burst: 3, per: " per "}}\n" \
-	rest \
+	"      - {name: " name \
+	", from: [any], protocol: tcp, ports: [80], limit: " \
+	"{new_connections: 4/hour, burst: 3, per: " per "}}\n" rest \
 	"    egress: []\n"
 
 static int open_once(void **state)
@@ -43,8 +43,13 @@ static int close_once(void **state)
 static struct packet_spec syn(const char *from)
 {
 	return (struct packet_spec){
-		.family = 4, .from = from, .to = OURS, .proto = IPPROTO_TCP,
-		.sport = ++port, .dport = 80, .flags = S,
+		.family = 4,
+		.from = from,
+		.to = OURS,
+		.proto = IPPROTO_TCP,
+		.sport = ++port,
+		.dport = 80,
+		.flags = S,
 	};
 }
 
@@ -71,8 +76,7 @@ static void per_source(void **state)
 	harness_policy(h, POLICY("enforce", "a", "source", ""));
 	/* A retransmitted opening costs nothing, and so does its flow. */
 	for (int i = 0; i < 5; i++)
-		expect_rule(h, IN, &p, MOAT_ALLOW, MOAT_REASON_SG_ALLOW,
-			    "g/a");
+		expect_rule(h, IN, &p, MOAT_ALLOW, MOAT_REASON_SG_ALLOW, "g/a");
 	for (int i = 0; i < 2; i++) {
 		struct packet_spec q = syn("10.1.0.1");
 
@@ -101,7 +105,8 @@ static void per_source_of_ipv6(void **state)
 		p.to = "fd00::1";
 		expect_rule(h, IN, &p, i == 3 ? MOAT_DROP : MOAT_ALLOW,
 			    i == 3 ? MOAT_REASON_RATE_LIMITED :
-				     MOAT_REASON_SG_ALLOW, "g/six");
+				     MOAT_REASON_SG_ALLOW,
+			    "g/six");
 	}
 }
 
@@ -115,8 +120,10 @@ static void per_rule(void **state)
 /* An unlimited rule that matches too is credited, whatever the order. */
 static void unlimited_beside(void **state)
 {
-	harness_policy(h, POLICY("enforce", "c", "source",
-		"      - {name: lb, from: [10.1.0.7], protocol: tcp, ports: [80]}\n"));
+	harness_policy(
+		h,
+		POLICY("enforce", "c", "source",
+		       "      - {name: lb, from: [10.1.0.7], protocol: tcp, ports: [80]}\n"));
 	spend("10.1.0.7", "g/lb");
 	spend("10.1.0.7", "g/lb");
 	spend("10.1.0.8", "g/c");
@@ -126,9 +133,11 @@ static void unlimited_beside(void **state)
 /* Over the first one's limit the next in file order is asked. */
 static void chain(void **state)
 {
-	harness_policy(h, POLICY("enforce", "d", "source",
-		"      - {name: e, from: [any], protocol: tcp, ports: [80], limit: "
-		"{new_connections: 4/hour, burst: 3, per: rule}}\n"));
+	harness_policy(
+		h,
+		POLICY("enforce", "d", "source",
+		       "      - {name: e, from: [any], protocol: tcp, ports: [80], limit: "
+		       "{new_connections: 4/hour, burst: 3, per: rule}}\n"));
 	spend("10.1.0.9", "g/d");
 	spend("10.1.0.9", "g/e");
 	limited("10.1.0.9", "g/d");

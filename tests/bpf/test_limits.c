@@ -18,11 +18,15 @@
 	"security_groups:\n" \
 	"  web:\n    mode: " mode "\n    members: [10.0.0.1, \"fd00::1\"]\n" \
 	"    ingress:\n" \
-	"      - {name: api, from: [any], protocol: tcp, ports: [80], limit: {" SLOW ", burst: 3, per: source}}\n" \
+	"      - {name: api, from: [any], protocol: tcp, ports: [80], limit: {" SLOW \
+	", burst: 3, per: source}}\n" \
 	"      - {name: lb, from: [10.1.0.0/24], protocol: tcp, ports: [80]}\n" \
-	"      - {name: all, from: [any], protocol: tcp, ports: [81], limit: {" SLOW ", burst: 2, per: rule}}\n" \
-	"      - {name: mine, from: [any], protocol: tcp, ports: [82], limit: {" SLOW ", burst: 1, per: source}}\n" \
-	"      - {name: ours, from: [any], protocol: tcp, ports: [82], limit: {" SLOW ", burst: 2, per: rule}}\n" \
+	"      - {name: all, from: [any], protocol: tcp, ports: [81], limit: {" SLOW \
+	", burst: 2, per: rule}}\n" \
+	"      - {name: mine, from: [any], protocol: tcp, ports: [82], limit: {" SLOW \
+	", burst: 1, per: source}}\n" \
+	"      - {name: ours, from: [any], protocol: tcp, ports: [82], limit: {" SLOW \
+	", burst: 2, per: rule}}\n" \
 	"      - {name: fast, from: [any], protocol: tcp, ports: [83], limit: {new_connections: 10/second, burst: 1, per: source}}\n" \
 	"    egress: []\n" \
 	"network_acls:\n  acl:\n    applies_to: [web]\n    ingress:\n" \
@@ -65,9 +69,13 @@ static struct packet_spec open_to(const char *from, uint16_t dport)
 	static uint16_t sport = 2000;
 
 	return (struct packet_spec){
-		.family = strchr(from, ':') ? 6 : 4, .from = from,
-		.to = strchr(from, ':') ? "fd00::1" : "10.0.0.1", .proto = 6,
-		.sport = ++sport, .dport = dport, .flags = S,
+		.family = strchr(from, ':') ? 6 : 4,
+		.from = from,
+		.to = strchr(from, ':') ? "fd00::1" : "10.0.0.1",
+		.proto = 6,
+		.sport = ++sport,
+		.dport = dport,
+		.flags = S,
 	};
 }
 
@@ -118,7 +126,7 @@ static void per_rule(void **state)
 	let_in("10.2.0.1", 81, "web/all");
 	let_in("10.3.0.1", 81, "web/all");
 	refuse("10.4.0.1", 81, "web/all");
-	let_in("10.4.0.1", 80, "web/api");	/* another rule's bucket */
+	let_in("10.4.0.1", 80, "web/api"); /* another rule's bucket */
 }
 
 /* A rule without a limit is credited first, in any order, and pays nothing. */
@@ -226,11 +234,12 @@ static void xdp_only_looks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(per_source), fresh(per_source_of_ipv6), fresh(per_rule),
-		fresh(unlimited_rule_exempts), fresh(next_limited_rule),
-		fresh(repetitions_are_free), fresh(nacl_denies_first),
-		fresh(judged_again_for_nothing), fresh(tokens_come_back),
-		fresh(audit_counts_and_passes), fresh(xdp_only_looks),
+		fresh(per_source),	  fresh(per_source_of_ipv6),
+		fresh(per_rule),	  fresh(unlimited_rule_exempts),
+		fresh(next_limited_rule), fresh(repetitions_are_free),
+		fresh(nacl_denies_first), fresh(judged_again_for_nothing),
+		fresh(tokens_come_back),  fresh(audit_counts_and_passes),
+		fresh(xdp_only_looks),
 	};
 
 	return cmocka_run_group_tests(tests, open_once, close_once);

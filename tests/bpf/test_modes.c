@@ -40,44 +40,56 @@ static void policy(const char *mode, const char *group, const char *nacl)
 {
 	static char text[2000];
 
-	snprintf(text, sizeof(text),
-		 "version: 1\nname: t\nmode: %s\n"
-		 "security_groups:\n"
-		 "  g:\n"
-		 "    mode: %s\n"
-		 "    members: [10.0.0.0/24]\n"
-		 "    ingress:\n"
-		 "      - {name: web, from: [any], protocol: tcp, ports: [80, 90]}\n"
-		 "    egress:\n"
-		 "      - {name: dns, to: [any], protocol: udp, ports: [53, 54]}\n"
-		 "network_acls:\n"
-		 "  n:\n"
-		 "    mode: %s\n"
-		 "    applies_to: [g]\n"
-		 "    ingress:\n"
-		 "      - {rule: 5, action: deny, from: [any], protocol: tcp, ports: [90]}\n"
-		 "      - {rule: 10, action: allow, from: [any], protocol: tcp, ports: [80-81]}\n"
-		 "      - {rule: 20, action: allow, from: [any], protocol: udp, ports: [1024-65535]}\n"
-		 "    egress:\n"
-		 "      - {rule: 10, action: allow, to: [any], protocol: tcp, ports: [1024-65535]}\n"
-		 "      - {rule: 20, action: allow, to: [any], protocol: udp, ports: [53]}\n",
-		 mode, group, nacl);
+	snprintf(
+		text, sizeof(text),
+		"version: 1\nname: t\nmode: %s\n"
+		"security_groups:\n"
+		"  g:\n"
+		"    mode: %s\n"
+		"    members: [10.0.0.0/24]\n"
+		"    ingress:\n"
+		"      - {name: web, from: [any], protocol: tcp, ports: [80, 90]}\n"
+		"    egress:\n"
+		"      - {name: dns, to: [any], protocol: udp, ports: [53, 54]}\n"
+		"network_acls:\n"
+		"  n:\n"
+		"    mode: %s\n"
+		"    applies_to: [g]\n"
+		"    ingress:\n"
+		"      - {rule: 5, action: deny, from: [any], protocol: tcp, ports: [90]}\n"
+		"      - {rule: 10, action: allow, from: [any], protocol: tcp, ports: [80-81]}\n"
+		"      - {rule: 20, action: allow, from: [any], protocol: udp, ports: [1024-65535]}\n"
+		"    egress:\n"
+		"      - {rule: 10, action: allow, to: [any], protocol: tcp, ports: [1024-65535]}\n"
+		"      - {rule: 20, action: allow, to: [any], protocol: udp, ports: [53]}\n",
+		mode, group, nacl);
 	harness_policy(h, text);
 }
 
 static struct packet_spec in(uint16_t dport)
 {
 	return (struct packet_spec){
-		.family = 4, .from = THEIRS, .to = OURS, .proto = IPPROTO_TCP,
-		.sport = ++port, .dport = dport, .flags = S, .seq = 5,
+		.family = 4,
+		.from = THEIRS,
+		.to = OURS,
+		.proto = IPPROTO_TCP,
+		.sport = ++port,
+		.dport = dport,
+		.flags = S,
+		.seq = 5,
 	};
 }
 
 static struct packet_spec out(uint16_t dport)
 {
 	return (struct packet_spec){
-		.family = 4, .from = OURS, .to = THEIRS, .proto = IPPROTO_UDP,
-		.sport = ++port, .dport = dport, .payload_len = 10,
+		.family = 4,
+		.from = OURS,
+		.to = THEIRS,
+		.proto = IPPROTO_UDP,
+		.sport = ++port,
+		.dport = dport,
+		.payload_len = 10,
 	};
 }
 
@@ -99,17 +111,28 @@ static void inward(void **state)
 {
 	static const struct {
 		const char *group, *nacl;
-		struct { enum moat_verdict v; enum moat_reason r; } at[3];
+		struct {
+			enum moat_verdict v;
+			enum moat_reason r;
+		} at[3];
 		enum moat_reason second;
 	} cases[] = {
-		{ "enforce", "enforce", { { DROP, SG }, { DROP, NACL },
-					  { DROP, NACL } }, 0 },
-		{ "audit", "enforce", { { WOULD, SG }, { DROP, NACL },
-					{ DROP, NACL } }, 0 },
-		{ "enforce", "audit", { { DROP, SG }, { WOULD, NACL },
-					{ DROP, SG } }, 0 },
-		{ "audit", "audit", { { WOULD, SG }, { WOULD, NACL },
-				      { WOULD, NACL } }, SG },
+		{ "enforce",
+		  "enforce",
+		  { { DROP, SG }, { DROP, NACL }, { DROP, NACL } },
+		  0 },
+		{ "audit",
+		  "enforce",
+		  { { WOULD, SG }, { DROP, NACL }, { DROP, NACL } },
+		  0 },
+		{ "enforce",
+		  "audit",
+		  { { DROP, SG }, { WOULD, NACL }, { DROP, SG } },
+		  0 },
+		{ "audit",
+		  "audit",
+		  { { WOULD, SG }, { WOULD, NACL }, { WOULD, NACL } },
+		  SG },
 	};
 	static const uint16_t ports[] = { 81, 90, 99 };
 
@@ -194,11 +217,13 @@ static void flows_of_audit(void **state)
 	expect(h, IN, &syn, DROP, SG);
 	expect(h, OUT, &back, DROP, SG);
 	/* And allowed by a later policy they live. */
-	harness_policy(h, "version: 1\nname: u\nmode: enforce\n"
-			  "security_groups:\n  g:\n"
-			  "    members: [10.0.0.0/24]\n    ingress:\n"
-			  "      - {name: alt, from: [any], protocol: tcp, ports: [81]}\n"
-			  "    egress: []\n");
+	harness_policy(
+		h,
+		"version: 1\nname: u\nmode: enforce\n"
+		"security_groups:\n  g:\n"
+		"    members: [10.0.0.0/24]\n    ingress:\n"
+		"      - {name: alt, from: [any], protocol: tcp, ports: [81]}\n"
+		"    egress: []\n");
 	expect(h, IN, &syn, ALLOW, MOAT_REASON_ESTABLISHED);
 	expect(h, OUT, &back, ALLOW, MOAT_REASON_ESTABLISHED);
 	assert_true(harness_flow(h, MOAT_TABLE_EMBRYONIC_IN, &key, &f));
@@ -236,8 +261,8 @@ static void tighten(const char *how, const char *ports)
 		 "security_groups:\n  g:\n    on_tighten: %s\n"
 		 "    members: [10.0.0.0/24]\n    ingress:\n"
 		 "      - {name: %s, from: [any], protocol: tcp, ports: [%s]}\n"
-		 "    egress: []\n", how, ports[0] == '7' ? "old" : "new",
-		 ports);
+		 "    egress: []\n",
+		 how, ports[0] == '7' ? "old" : "new", ports);
 	harness_policy(h, text);
 }
 

@@ -21,7 +21,8 @@
 static int keep(__u64 caps)
 {
 	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3 };
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
 	struct __user_cap_data_struct d[2] = {
 		{ (__u32)caps, (__u32)caps, 0 },
 		{ caps >> 32, caps >> 32, 0 },
@@ -31,7 +32,11 @@ static int keep(__u64 caps)
 }
 
 /* Each step has its own exit status. */
-#define STEP(n, ok) do { if (!(ok)) return n; } while (0)
+#define STEP(n, ok) \
+	do { \
+		if (!(ok)) \
+			return n; \
+	} while (0)
 
 static int open_at(const char *dir, bool clsact, struct datapath **ret)
 {
@@ -62,7 +67,8 @@ static int life(const char *dir, __u32 ifindex, bool clsact)
 	STEP(4, clsact || !attach_xdp(dp, ifindex, ATTACH_GENERIC,
 				      &hook[ATTACH_XDP]));
 	STEP(5, !attach_query(dp, ifindex, hook) &&
-		hook[ATTACH_TC_INGRESS].ours && hook[ATTACH_TC_EGRESS].first);
+			hook[ATTACH_TC_INGRESS].ours &&
+			hook[ATTACH_TC_EGRESS].first);
 	STEP(6, !datapath_set_own(dp, &own, 1));
 	STEP(7, !stats_totals(dp, &totals));
 	STEP(8, stats_maps(dp, maps, MAP_PLAN_MAX) > 10 && maps[0].bytes);
@@ -96,7 +102,8 @@ static void three_are_enough(void **state)
 	char dir[128];
 
 	snprintf(dir, sizeof(dir), "%s/three", place_enter());
-	assert_int_equal(in_child(THREE, dir, place_veth("pa", "pb"), false), 0);
+	assert_int_equal(in_child(THREE, dir, place_veth("pa", "pb"), false),
+			 0);
 }
 
 static void three_are_enough_for_clsact(void **state)
@@ -119,8 +126,9 @@ static void fewer_are_not(void **state)
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(in_child(less[i], dir, ifindex, false), 1);
 	/* The folders are made by whoever gets as far; files are pins. */
-	place_run("test ! -e %s || test -z \"$(find %s -path '*/v*/*' -type f)\"",
-		  dir, dir);
+	place_run(
+		"test ! -e %s || test -z \"$(find %s -path '*/v*/*' -type f)\"",
+		dir, dir);
 }
 
 int main(void)

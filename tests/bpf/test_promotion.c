@@ -37,9 +37,14 @@ static void segment(unsigned n, bool from_us, uint8_t flags, uint32_t seq,
 {
 	static const char *const client[] = { "10.9.0.1", "10.9.0.2" };
 	struct packet_spec s = {
-		.family = 4, .from = client[n / 60000 % 2], .to = "10.0.0.1",
-		.proto = 6, .sport = (uint16_t)(1024 + n % 60000), .dport = 80,
-		.flags = flags, .seq = from_us ? 5000 + seq : 1000 + seq,
+		.family = 4,
+		.from = client[n / 60000 % 2],
+		.to = "10.0.0.1",
+		.proto = 6,
+		.sport = (uint16_t)(1024 + n % 60000),
+		.dport = 80,
+		.flags = flags,
+		.seq = from_us ? 5000 + seq : 1000 + seq,
 		.ack = from_us ? 1001 : 5001,
 	};
 	struct packet_spec back = packet_reply(&s);
@@ -56,8 +61,8 @@ static void beside(struct stage *st, unsigned n, bool from_us)
 
 	segment(n, from_us, A, 1, &p);
 	st->reached = n;
-	if (race_run(st->h, from_us ? ATTACH_TC_EGRESS : ATTACH_TC_INGRESS,
-		     &p, TIMES) == TC_ACT_SHOT)
+	if (race_run(st->h, from_us ? ATTACH_TC_EGRESS : ATTACH_TC_INGRESS, &p,
+		     TIMES) == TC_ACT_SHOT)
 		st->dropped++;
 	st->sent += TIMES;
 }
@@ -114,7 +119,7 @@ static void live(struct stage *st, unsigned n, bool close)
 	one(st, n, false, S, 0);
 	one(st, n, true, S | A, 0);
 	meet(st, n);
-	one(st, n, false, A, 1);	/* promotes, if the reader hasn't */
+	one(st, n, false, A, 1); /* promotes, if the reader hasn't */
 	one(st, n, true, A, 1);
 	if (!close)
 		return;

@@ -37,7 +37,7 @@ static const char policy[] =
 	"      - {rule: 1, action: allow, to: [any]}\n";
 
 static struct harness *h;
-static uint16_t port = 2000;	/* of a flow: never the same twice */
+static uint16_t port = 2000; /* of a flow: never the same twice */
 
 static int open_once(void **state)
 {
@@ -61,8 +61,13 @@ static struct packet_spec flow4, flow6;
 static int begin(void **state)
 {
 	flow4 = (struct packet_spec){
-		.family = 4, .from = OURS, .to = THEIRS, .proto = IPPROTO_UDP,
-		.sport = ++port, .dport = 53, .payload_len = 40,
+		.family = 4,
+		.from = OURS,
+		.to = THEIRS,
+		.proto = IPPROTO_UDP,
+		.sport = ++port,
+		.dport = 53,
+		.payload_len = 40,
 	};
 	flow6 = flow4;
 	flow6.family = 6;
@@ -77,16 +82,25 @@ static struct packet_spec error4(uint8_t type, uint8_t code,
 				 const struct packet_spec *inner)
 {
 	return (struct packet_spec){
-		.family = 4, .from = ROUTER, .to = OURS, .proto = IPPROTO_ICMP,
-		.type = type, .code = code, .inner = inner,
+		.family = 4,
+		.from = ROUTER,
+		.to = OURS,
+		.proto = IPPROTO_ICMP,
+		.type = type,
+		.code = code,
+		.inner = inner,
 	};
 }
 
 static struct packet_spec error6(uint8_t type, const struct packet_spec *inner)
 {
 	return (struct packet_spec){
-		.family = 6, .from = ROUTER6, .to = OURS6,
-		.proto = IPPROTO_ICMPV6, .type = type, .inner = inner,
+		.family = 6,
+		.from = ROUTER6,
+		.to = OURS6,
+		.proto = IPPROTO_ICMPV6,
+		.type = type,
+		.inner = inner,
 	};
 }
 
@@ -141,8 +155,8 @@ static void unrelated(void **state)
 	struct packet_spec i = flow4, p, nested;
 
 	i.sport++;
-	strange(i);			/* no flow */
-	strange(packet_reply(&flow4));	/* direction swapped */
+	strange(i);		       /* no flow */
+	strange(packet_reply(&flow4)); /* direction swapped */
 	i = flow4;
 	i.proto = IPPROTO_TCP;
 	strange(i);
@@ -161,7 +175,7 @@ static void unrelated(void **state)
 	nested.from = OURS;
 	nested.to = THEIRS;
 	strange(nested);
-	i = flow4;			/* not whom the error is for */
+	i = flow4; /* not whom the error is for */
 	i.from = "10.0.0.2";
 	strange(i);
 	p = error4(3, 4, &flow4);
@@ -193,8 +207,13 @@ static void redirects(void **state)
 static void outward(void **state)
 {
 	struct packet_spec in = {
-		.family = 4, .from = THEIRS, .to = OURS, .proto = IPPROTO_UDP,
-		.sport = ++port, .dport = 514, .payload_len = 40,
+		.family = 4,
+		.from = THEIRS,
+		.to = OURS,
+		.proto = IPPROTO_UDP,
+		.sport = ++port,
+		.dport = 514,
+		.payload_len = 40,
 	};
 	struct packet_spec p = error4(3, 3, &in), other = in;
 
@@ -215,8 +234,12 @@ static void outward(void **state)
 static void queries(void **state)
 {
 	struct packet_spec echo = {
-		.family = 4, .from = OURS, .to = THEIRS, .proto = IPPROTO_ICMP,
-		.type = 8, .rest = (uint32_t)++port << 16 | 1,
+		.family = 4,
+		.from = OURS,
+		.to = THEIRS,
+		.proto = IPPROTO_ICMP,
+		.type = 8,
+		.rest = (uint32_t)++port << 16 | 1,
 	};
 	struct packet_spec p = error4(11, 0, &echo);
 
@@ -230,13 +253,21 @@ static void queries(void **state)
 /* F34: PMTU of the operator's own session. */
 static void failsafe_pair(void **state)
 {
-	struct moat_failsafe f = { .count = 1, .entry = { {
-		.peer.w[2] = htonl(0xffff), .length = 96,
-		.direction = MOAT_INGRESS, .proto = IPPROTO_TCP,
-		.first = 22, .last = 22 } } };
+	struct moat_failsafe f = { .count = 1,
+				   .entry = { { .peer.w[2] = htonl(0xffff),
+						.length = 96,
+						.direction = MOAT_INGRESS,
+						.proto = IPPROTO_TCP,
+						.first = 22,
+						.last = 22 } } };
 	struct packet_spec ssh = {
-		.family = 4, .from = OURS, .to = THEIRS, .proto = IPPROTO_TCP,
-		.sport = 22, .dport = ++port, .flags = MOAT_TCP_FLAG_ACK,
+		.family = 4,
+		.from = OURS,
+		.to = THEIRS,
+		.proto = IPPROTO_TCP,
+		.sport = 22,
+		.dport = ++port,
+		.flags = MOAT_TCP_FLAG_ACK,
 	};
 	struct packet_spec p = error4(3, 4, &ssh);
 
@@ -250,9 +281,9 @@ static void failsafe_pair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at(every_error), at(short_quotes), at(unrelated),
-		at(other_family), at(redirects), at(outward), at(queries),
-		at(failsafe_pair),
+		at(every_error),  at(short_quotes),  at(unrelated),
+		at(other_family), at(redirects),     at(outward),
+		at(queries),	  at(failsafe_pair),
 	};
 
 	return cmocka_run_group_tests_name("related", tests, open_once,

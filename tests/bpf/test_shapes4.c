@@ -18,11 +18,12 @@ static const uint8_t fake_ports[4] = { 0x01, 0x01, 0x00, 0x50 };
 static const uint8_t bad_option[4] = { 7, 1, 0, 0 };
 static const uint8_t long_option[4] = { 7, 40, 0, 0 };
 /* A later fragment that looks like a TCP header: SYN to port 80. */
-static const uint8_t looks_like_syn[24] = { 0x9c, 0x40, 0, 80, 0, 0, 0, 1,
-					    0, 0, 0, 0, 0x50, 2, 2, 0 };
+static const uint8_t looks_like_syn[24] = { 0x9c, 0x40, 0, 80, 0,    0, 0, 1,
+					    0,	  0,	0, 0,  0x50, 2, 2, 0 };
 
 static void headers(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "open port", { V4, SYN_TO(80) }, PASSES(SG_ALLOW) },
 		{ "closed port", { V4, SYN_TO(81) }, DROPS(SG_NO_MATCH) },
@@ -73,12 +74,14 @@ static void headers(void **state)
 		{ "ends in the TCP header", { V4, SYN_TO(80), .cut = 38 },
 		  DROPS(TRUNCATED) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
 
 static void transport(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "data offset 4", { V4, SYN_TO(80), .doff = PACKET_SET(4) },
 		  DROPS(TCP_OFFSET) },
@@ -131,6 +134,7 @@ static void transport(void **state)
 		{ "ICMPv6 in IPv4", { V4, .proto = 58, .bare = true,
 		  .payload_len = 20 }, DROPS(ICMP_FAMILY) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
@@ -138,6 +142,7 @@ static void transport(void **state)
 static void icmp(void **state)
 {
 	static const struct packet_spec other = { V4, SYN_TO(80) };
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "echo request", { V4, .proto = 1, .type = 8, .rest = 0x10001 },
 		  PASSES(SG_ALLOW) },
@@ -156,6 +161,7 @@ static void icmp(void **state)
 		{ "4 bytes of ICMP", { V4, .proto = 1, .bare = true,
 		  .payload_len = 4 }, DROPS(TRUNCATED) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
@@ -164,6 +170,7 @@ static void icmp(void **state)
 
 static void addresses(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "land", { FROM("10.0.0.1") }, DROPS(OWN_SOURCE) },
 		{ "source loopback", { FROM("127.0.0.1") },
@@ -198,12 +205,14 @@ static void addresses(void **state)
 		  "255.255.255.255", .proto = 17, .sport = 67, .dport = 68,
 		  .payload_len = 240 }, PASSES(ESSENTIAL_DHCP) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
 
 static void fragments(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "first fragment to an open port", { V4, .proto = 17,
 		  .sport = 9, .dport = 5000, .more = true, .id = 7,
@@ -232,14 +241,19 @@ static void fragments(void **state)
 		  .more = true, .offset = 4, .id = 7 },
 		  DROPS(BAD_FRAGMENT) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
 
-#define TAG(type, n) { type, n }
+#define TAG(type, n) \
+	{ \
+		type, n \
+	}
 
 static void links(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "VLAN 0, open", { V4, SYN_TO(80), .nvlan = 1, .vlan =
 		  { TAG(0x8100, 0) } }, PASSES(SG_ALLOW) },
@@ -267,6 +281,7 @@ static void links(void **state)
 		{ "another host's frame", { V4, SYN_TO(80), .to_mac =
 		  { 2, 1, 1, 1, 1, 1 } }, PASSES(OTHER_HOST) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
@@ -275,8 +290,8 @@ static void links(void **state)
  * tcp_valid_flags[] of nf_conntrack_proto_tcp.c. */
 static void flag_sets(void **state)
 {
-	static const uint8_t valid[] = { S, S | U, S | A, R, R | A, F | A,
-					 F | A | U, A, A | U };
+	static const uint8_t valid[] = { S,	S | U,	   S | A, R,	R | A,
+					 F | A, F | A | U, A,	  A | U };
 	struct harness *h = harness_open(NULL);
 	size_t bad = 0;
 

@@ -2,12 +2,22 @@
 /* IPv6 packets of every odd shape (field evidence: attacks, section 2.1). */
 #include "bpf/shapes.h"
 
-#define HBH { .type = 0 }
-#define DST { .type = 60 }
-#define ATOMIC { .type = 44, .id = 7 }
+#define HBH \
+	{ \
+		.type = 0 \
+	}
+#define DST \
+	{ \
+		.type = 60 \
+	}
+#define ATOMIC \
+	{ \
+		.type = 44, .id = 7 \
+	}
 
 static void headers(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "open port", { V6, SYN_TO(80) }, PASSES(SG_ALLOW) },
 		{ "closed port", { V6, SYN_TO(81) }, DROPS(SG_NO_MATCH) },
@@ -38,12 +48,14 @@ static void headers(void **state)
 		{ "QinQ, open", { V6, SYN_TO(80), .nvlan = 2, .vlan =
 		  { { 0x88a8, 5 }, { 0x8100, 6 } } }, PASSES(SG_ALLOW) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
 
 static void extensions(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "hop-by-hop, open", { V6, SYN_TO(80), .ext = { HBH },
 		  .next = 1 }, PASSES(SG_ALLOW) },
@@ -95,12 +107,14 @@ static void extensions(void **state)
 		{ "ESP", { V6, .proto = 50, .bare = true, .payload_len = 20 },
 		  TC_DROPS(SG_NO_MATCH) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
 
 static void fragments(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "atomic fragment, open", { V6, SYN_TO(80), .ext = { ATOMIC },
 		  .next = 1 }, PASSES(SG_ALLOW) },
@@ -127,6 +141,7 @@ static void fragments(void **state)
 		  5000, .payload_len = 17, .ext = { { .type = 44, .more = true,
 		  .id = 7 } }, .next = 1 }, DROPS(BAD_FRAGMENT) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
@@ -135,6 +150,7 @@ static void fragments(void **state)
 
 static void addresses(void **state)
 {
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "land (v6 is accepted by the stack)", { FROM("fd00::1") },
 		  DROPS(OWN_SOURCE) },
@@ -152,6 +168,7 @@ static void addresses(void **state)
 		  "fd00::9", .to = "ff02::fb", .proto = 17, .sport = 5353,
 		  .dport = 5353 }, TC_DROPS(SG_NO_MATCH) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }
@@ -163,6 +180,7 @@ static void addresses(void **state)
 static void discovery(void **state)
 {
 	static const struct packet_spec other = { V6, SYN_TO(80) };
+	/* clang-format off */
 	static const struct shape t[] = {
 		{ "router solicitation", { ND(133, 255) },
 		  PASSES(ESSENTIAL_ND) },
@@ -202,6 +220,7 @@ static void discovery(void **state)
 		{ "DHCPv6 reply from far away", { V6, .proto = 17, .sport = 547,
 		  .dport = 546, .payload_len = 40 }, TC_DROPS(SG_NO_MATCH) },
 	};
+	/* clang-format on */
 
 	shapes_run(t, sizeof(t) / sizeof(t[0]));
 }

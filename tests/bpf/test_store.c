@@ -53,7 +53,8 @@ static __u64 word(struct datapath *dp)
 	__u32 zero = 0;
 
 	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "control"),
-					     &zero, &c), 0);
+					     &zero, &c),
+			 0);
 	return c.word;
 }
 
@@ -62,7 +63,8 @@ static struct moat_image header(struct datapath *dp, __u32 slot)
 	struct moat_image h;
 
 	assert_int_equal(bpf_map_lookup_elem(datapath_map_fd(dp, "image"),
-					     &slot, &h), 0);
+					     &slot, &h),
+			 0);
 	return h;
 }
 
@@ -70,7 +72,8 @@ static void set_header(struct datapath *dp, __u32 slot,
 		       const struct moat_image *h)
 {
 	assert_int_equal(bpf_map_update_elem(datapath_map_fd(dp, "image"),
-					     &slot, h, BPF_ANY), 0);
+					     &slot, h, BPF_ANY),
+			 0);
 }
 
 static struct store_state state_of(struct datapath *dp)
@@ -81,8 +84,7 @@ static struct store_state state_of(struct datapath *dp)
 	return s;
 }
 
-static void same_state(const struct store_state *a,
-		       const struct store_state *b)
+static void same_state(const struct store_state *a, const struct store_state *b)
 {
 	assert_int_equal(a->generation, b->generation);
 	assert_int_equal(a->slot, b->slot);
@@ -281,7 +283,7 @@ static void corruption_is_found(void **state)
 		if (store_verify(dp) != -EBADMSG)
 			fail_msg("%s: not found", names[i]);
 		part[3] ^= 0x10;
-		part[MOAT_PART_MIN - 1] ^= 1;	/* beyond what is used */
+		part[MOAT_PART_MIN - 1] ^= 1; /* beyond what is used */
 		assert_int_equal(store_verify(dp), 0);
 		part[MOAT_PART_MIN - 1] ^= 1;
 	}
@@ -335,8 +337,9 @@ static __u64 write_rule_counters(struct datapath *dp, __u32 slot)
 		c[i].rule[slot % MOAT_RULES_PER_ELEMENT].connections = 100 + i;
 		sum += 100 + i;
 	}
-	assert_int_equal(bpf_map_update_elem(datapath_map_fd(dp, "rules"),
-					     &key, c, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(datapath_map_fd(dp, "rules"), &key,
+					     c, BPF_ANY),
+			 0);
 	free(c);
 	return sum;
 }
@@ -432,7 +435,7 @@ static void policy_outlives_the_agent(void **state)
 	same_state(&after, &before);
 	assert_int_equal(store_verify(dp), 0);
 	generation = push_ok(dp);
-	assert_int_equal(generation, 3);	/* 2 was taken back */
+	assert_int_equal(generation, 3); /* 2 was taken back */
 	assert_int_equal(datapath_grow(dp, want, 0), 0);
 	datapath_close(dp);
 

@@ -16,15 +16,20 @@
 #define POLICY(port) \
 	"version: 1\nname: p\nmode: enforce\nsecurity_groups:\n" \
 	"  web:\n    members: [10.0.0.1]\n    ingress:\n" \
-	"      - {name: open, from: [any], protocol: tcp, ports: [" #port "]}\n" \
+	"      - {name: open, from: [any], protocol: tcp, ports: [" #port \
+	"]}\n" \
 	"    egress: []\n"
 
 static struct packet_spec syn(uint16_t sport, uint16_t dport)
 {
-	return (struct packet_spec){ .family = 4, .from = "10.9.0.1",
-				     .to = "10.0.0.1", .proto = 6,
-				     .sport = sport, .dport = dport,
-				     .seq = 100, .flags = MOAT_TCP_FLAG_SYN };
+	return (struct packet_spec){ .family = 4,
+				     .from = "10.9.0.1",
+				     .to = "10.0.0.1",
+				     .proto = 6,
+				     .sport = sport,
+				     .dport = dport,
+				     .seq = 100,
+				     .flags = MOAT_TCP_FLAG_SYN };
 }
 
 /* One instance for all: loading takes seconds. */
@@ -158,8 +163,8 @@ static struct moat_image header(struct harness *h, __u32 slot)
 {
 	struct moat_image i;
 
-	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "image"), &slot,
-					     &i), 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(harness_map(h, "image"), &slot, &i), 0);
 	return i;
 }
 
@@ -167,7 +172,8 @@ static void set_header(struct harness *h, __u32 slot,
 		       const struct moat_image *i)
 {
 	assert_int_equal(bpf_map_update_elem(harness_map(h, "image"), &slot, i,
-					     BPF_ANY), 0);
+					     BPF_ANY),
+			 0);
 }
 
 static void assert_no_policy(struct harness *h)
@@ -176,9 +182,13 @@ static void assert_no_policy(struct harness *h)
 	struct packet_spec s = syn(++sport, 1001), ssh = syn(++sport, 22);
 	struct packet_spec arp = { .ethertype = PACKET_SET(0x0806),
 				   .payload_len = 46 };
-	struct packet_spec ns = { .family = 6, .from = "fe80::2",
-				  .to = "ff02::1", .ttl = 255, .proto = 58,
-				  .type = 135, .payload_len = 16 };
+	struct packet_spec ns = { .family = 6,
+				  .from = "fe80::2",
+				  .to = "ff02::1",
+				  .ttl = 255,
+				  .proto = 58,
+				  .type = 135,
+				  .payload_len = 16 };
 
 	expect(h, ATTACH_TC_INGRESS, &s, MOAT_DROP, MOAT_REASON_NO_POLICY);
 	/* The failsafe and the essentials hold whatever happens (G1, G14). */
@@ -190,10 +200,15 @@ static void assert_no_policy(struct harness *h)
 static void set_failsafe(struct harness *h)
 {
 	/* 0.0.0.0/0, in mapped space. */
-	struct moat_failsafe f = { .count = 1, .entry = { {
-		.peer.b = { [10] = 0xff, [11] = 0xff }, .length = 96,
-		.direction = MOAT_INGRESS, .proto = 6,
-		.first = 22, .last = 22 } } };
+	struct moat_failsafe f = {
+		.count = 1,
+		.entry = { { .peer.b = { [10] = 0xff, [11] = 0xff },
+			     .length = 96,
+			     .direction = MOAT_INGRESS,
+			     .proto = 6,
+			     .first = 22,
+			     .last = 22 } }
+	};
 
 	harness_failsafe(h, &f);
 }
@@ -222,10 +237,10 @@ static void misfits_drop_all_but_failsafe(void **state)
 	set_header(h, s.slot, &bad);
 	assert_no_policy(h);
 	bad = good;
-	bad.generation++;		/* seal of another number */
+	bad.generation++; /* seal of another number */
 	set_header(h, s.slot, &bad);
 	assert_no_policy(h);
-	bad.seal = MOAT_IMAGE_SEAL(bad.generation);	/* sealed, not ours */
+	bad.seal = MOAT_IMAGE_SEAL(bad.generation); /* sealed, not ours */
 	set_header(h, s.slot, &bad);
 	assert_no_policy(h);
 	set_header(h, s.slot, &good);
@@ -236,8 +251,11 @@ static void misfits_drop_all_but_failsafe(void **state)
 static void nonsense_word(void **state)
 {
 	static const __u64 words[] = {
-		~0ull, 0xf000000000000000ull, 0x0f00000000000001ull,
-		MOAT_CTL(7, 9, 1, 0), MOAT_CTL(15, 15, 0xffffff, 1),
+		~0ull,
+		0xf000000000000000ull,
+		0x0f00000000000001ull,
+		MOAT_CTL(7, 9, 1, 0),
+		MOAT_CTL(15, 15, 0xffffff, 1),
 	};
 	struct harness *h = *state;
 	struct store_state now;
@@ -250,13 +268,15 @@ static void nonsense_word(void **state)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		c = (struct moat_control){ .word = words[i] };
 		assert_int_equal(bpf_map_update_elem(harness_map(h, "control"),
-						     &zero, &c, BPF_ANY), 0);
+						     &zero, &c, BPF_ANY),
+				 0);
 		assert_no_policy(h);
 	}
 	c = (struct moat_control){ .word = MOAT_CTL(now.slot, now.slot,
 						    now.generation, 0) };
 	assert_int_equal(bpf_map_update_elem(harness_map(h, "control"), &zero,
-					     &c, BPF_ANY), 0);
+					     &c, BPF_ANY),
+			 0);
 	assert_judged(h, 1001, 1002, now.generation);
 }
 
@@ -294,20 +314,21 @@ static void never_a_mix(void **state)
 
 	f.image[0] = harness_compile(h, POLICY(1001));
 	f.image[1] = harness_compile(h, POLICY(1002));
-	assert_int_equal(store_push(h->dp, f.image[f.pushes++], 0,
-				    &h->generation), 0);
+	assert_int_equal(
+		store_push(h->dp, f.image[f.pushes++], 0, &h->generation), 0);
 	assert_int_equal(pthread_create(&thread, NULL, flipper, &f), 0);
 	/* Pushes come in bursts, then wait for readers: one of the two may be
 	 * in force for most of the time. */
 	for (int i = 0; i < 60000 && !(i > 6000 && f.pushes > 60 &&
-				       seen[0] > 100 && seen[1] > 100); i++) {
+				       seen[0] > 100 && seen[1] > 100);
+	     i++) {
 		uint16_t port = 1001 + i % 3;
 		struct outcome o = try(h, port);
 		int second = (o.trace.generation - h->generation) & 1;
 
 		seen[second]++;
-		if ((o.trace.verdict == MOAT_ALLOW) != (port == (second ?
-								  1002 : 1001)))
+		if ((o.trace.verdict == MOAT_ALLOW) !=
+		    (port == (second ? 1002 : 1001)))
 			fail_msg("port %u, generation %u: %s", port,
 				 o.trace.generation,
 				 o.trace.verdict ? "drop" : "allow");

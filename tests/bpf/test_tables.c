@@ -32,10 +32,13 @@ static uint16_t port = 3000;
 
 static int open_once(void **state)
 {
-	struct moat_failsafe f = { .count = 1, .entry = { {
-		.peer.w[2] = htonl(0xffff), .length = 96,
-		.direction = MOAT_INGRESS, .proto = IPPROTO_UDP,
-		.first = 22, .last = 22 } } };
+	struct moat_failsafe f = { .count = 1,
+				   .entry = { { .peer.w[2] = htonl(0xffff),
+						.length = 96,
+						.direction = MOAT_INGRESS,
+						.proto = IPPROTO_UDP,
+						.first = 22,
+						.last = 22 } } };
 
 	harness_settings(&settings);
 	settings.table_entries[MOAT_TABLE_UDP] = 64;
@@ -62,8 +65,13 @@ static int begin(void **state)
 static struct packet_spec udp(uint16_t sport, uint16_t dport)
 {
 	return (struct packet_spec){
-		.family = 4, .from = THEIRS, .to = OURS, .proto = IPPROTO_UDP,
-		.sport = sport, .dport = dport, .payload_len = 10,
+		.family = 4,
+		.from = THEIRS,
+		.to = OURS,
+		.proto = IPPROTO_UDP,
+		.sport = sport,
+		.dport = dport,
+		.payload_len = 10,
 	};
 }
 
@@ -219,11 +227,12 @@ static void dead_agent(void **state)
 	p.sport = ++port;
 	p.to = "10.0.0.99";
 	expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_FORWARDED);
-	assert_int_equal(bpf_map_lookup_elem(harness_map(h, "control"), &zero,
-					     &c), 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(harness_map(h, "control"), &zero, &c), 0);
 	c.heartbeat -= 11 * (__u64)datapath_facts()->hz;
 	assert_int_equal(bpf_map_update_elem(harness_map(h, "control"), &zero,
-					     &c, BPF_ANY), 0);
+					     &c, BPF_ANY),
+			 0);
 	/* The device doesn't forward: what comes to it is the host's. */
 	expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
 	p.to = OURS;
@@ -235,8 +244,8 @@ static void dead_agent(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at(expired_entry), at(full), at(busy), at(no_room_to_promote),
-		at(dead_agent),
+		at(expired_entry),	at(full),	at(busy),
+		at(no_room_to_promote), at(dead_agent),
 	};
 
 	return cmocka_run_group_tests_name("tables", tests, open_once,

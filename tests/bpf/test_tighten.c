@@ -29,11 +29,13 @@ static int close_once(void **state)
 	return 0;
 }
 
-#define BASE "  base:\n    members: [10.0.0.0/24]\n    ingress:\n" \
+#define BASE \
+	"  base:\n    members: [10.0.0.0/24]\n    ingress:\n" \
 	"      - {name: ping, from: [any], service: ping}\n    egress: []\n"
 #define WEB(members, ports) \
 	"  web:\n    members: [" members "]\n    ingress:\n" \
-	"      - {name: http, from: [any], protocol: tcp, ports: [" ports "]}\n" \
+	"      - {name: http, from: [any], protocol: tcp, ports: [" ports \
+	"]}\n" \
 	"    egress: []\n"
 #define WHOLE BASE WEB("10.0.0.1", "80")
 #define NACL(in, out) \
@@ -45,8 +47,10 @@ static void push(const char *how, const char *groups)
 {
 	static char text[2000];
 
-	snprintf(text, sizeof(text), "version: 1\nname: p\nmode: enforce\n"
-		 "on_tighten: %s\nsecurity_groups:\n%s", how, groups);
+	snprintf(text, sizeof(text),
+		 "version: 1\nname: p\nmode: enforce\n"
+		 "on_tighten: %s\nsecurity_groups:\n%s",
+		 how, groups);
 	harness_policy(h, text);
 }
 

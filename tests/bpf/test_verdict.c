@@ -46,8 +46,13 @@ static int end(void **state)
 static struct packet_spec tcp(const char *from, const char *to, uint8_t flags)
 {
 	return (struct packet_spec){
-		.family = 4, .from = from, .to = to, .proto = IPPROTO_TCP,
-		.sport = 40000, .dport = 80, .flags = flags,
+		.family = 4,
+		.from = from,
+		.to = to,
+		.proto = IPPROTO_TCP,
+		.sport = 40000,
+		.dport = 80,
+		.flags = flags,
 	};
 }
 
@@ -160,8 +165,13 @@ static void midstream(void **state)
 static void udp(void **state)
 {
 	struct packet_spec p = {
-		.family = 4, .from = OURS, .to = THEIRS, .proto = IPPROTO_UDP,
-		.sport = 5000, .dport = 53, .payload_len = 20,
+		.family = 4,
+		.from = OURS,
+		.to = THEIRS,
+		.proto = IPPROTO_UDP,
+		.sport = 5000,
+		.dport = 53,
+		.payload_len = 20,
 	};
 	struct packet_spec back = packet_reply(&p), wrong;
 	struct moat_flow_key key = harness_key(OURS, 5000, THEIRS, 53,
@@ -187,8 +197,12 @@ static void udp(void **state)
 static void ping(void **state)
 {
 	struct packet_spec p = {
-		.family = 4, .from = OURS, .to = "8.8.8.8",
-		.proto = IPPROTO_ICMP, .type = 8, .rest = 7 << 16 | 1,
+		.family = 4,
+		.from = OURS,
+		.to = "8.8.8.8",
+		.proto = IPPROTO_ICMP,
+		.type = 8,
+		.rest = 7 << 16 | 1,
 	};
 	struct packet_spec reply = packet_reply(&p), request;
 
@@ -236,8 +250,8 @@ static void whose(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at(tcp_over_ipv4), at(tcp_over_ipv6), at(denied),
-		at(midstream), at(udp), at(ping), at(whose),
+		at(tcp_over_ipv4), at(tcp_over_ipv6), at(denied), at(midstream),
+		at(udp),	   at(ping),	      at(whose),
 	};
 
 	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);

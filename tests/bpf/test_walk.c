@@ -26,13 +26,13 @@
 /* ---- calls that fail ---- */
 
 static struct faults {
-	int error;		/* 0: none */
-	unsigned every;		/* each so many-th call; 1: all */
+	int error;	/* 0: none */
+	unsigned every; /* each so many-th call; 1: all */
 	unsigned calls, failed;
-	__u32 asked;		/* entries that the last failed one asked for */
-	bool grew, shrank;	/* the call after it asked for more, less */
-	bool half;		/* deletions: some were done before */
-	struct moat_flow_key never;	/* deletions of this one fail */
+	__u32 asked;	   /* entries that the last failed one asked for */
+	bool grew, shrank; /* the call after it asked for more, less */
+	bool half;	   /* deletions: some were done before */
+	struct moat_flow_key never; /* deletions of this one fail */
 } fault;
 
 static bool fails(void)
@@ -212,10 +212,13 @@ static struct flows_retries retries(struct harness *h)
 
 static void every_entry_once_whatever_fails(void **state)
 {
-	static const struct { int error; enum flows_retry as; } errors[] = {
-		{ EBUSY, FLOWS_RETRY_BUSY }, { EDEADLK, FLOWS_RETRY_BUSY },
+	static const struct {
+		int error;
+		enum flows_retry as;
+	} errors[] = {
+		{ EBUSY, FLOWS_RETRY_BUSY },	 { EDEADLK, FLOWS_RETRY_BUSY },
 		{ ETIMEDOUT, FLOWS_RETRY_BUSY }, { ENOMEM, FLOWS_RETRY_NOMEM },
-		{ EAGAIN, FLOWS_RETRY_AGAIN }, { EINTR, FLOWS_RETRY_AGAIN },
+		{ EAGAIN, FLOWS_RETRY_AGAIN },	 { EINTR, FLOWS_RETRY_AGAIN },
 		{ ENOSPC, FLOWS_RETRY_SPACE },
 	};
 	struct harness *h = *state;
@@ -229,8 +232,7 @@ static void every_entry_once_whatever_fails(void **state)
 		int rc;
 
 		seen = (struct seen){};
-		fault = (struct faults){ .error = errors[i].error,
-					 .every = 3 };
+		fault = (struct faults){ .error = errors[i].error, .every = 3 };
 		do
 			rc = flows_walk(h->dp, &s);
 		while (rc > 0);
@@ -310,7 +312,8 @@ static void deletions_that_fail(void **state)
 		struct flow_slice s = { .table = MOAT_TABLE_UDP, .max = 512 };
 
 		put_both(h);
-		fault = (struct faults){ .error = EBUSY, .every = 3,
+		fault = (struct faults){ .error = EBUSY,
+					 .every = 3,
 					 .half = half };
 		expire_all(h, &s);
 		assert_true(fault.failed > 0);
@@ -329,7 +332,8 @@ static void one_that_stays(void **state)
 	struct flow_slice s = { .table = MOAT_TABLE_UDP, .max = 512 };
 
 	put_both(h);
-	fault = (struct faults){ .error = EBUSY, .every = 1 << 30,
+	fault = (struct faults){ .error = EBUSY,
+				 .every = 1 << 30,
 				 .never = key_of(100) };
 	expire_all(h, &s);
 	assert_int_equal(s.deleted, ENTRIES / 2 - 1);
@@ -356,8 +360,9 @@ static bool delete_some(const struct flow_record *r, void *arg)
 static void some_are_gone(void **state)
 {
 	struct harness *h = *state;
-	struct flow_slice s = { .table = MOAT_TABLE_UDP, .max = 512,
-				.fn = delete_some, .arg = h };
+	struct flow_slice s = {
+		.table = MOAT_TABLE_UDP, .max = 512, .fn = delete_some, .arg = h
+	};
 
 	put_both(h);
 	expire_all(h, &s);
@@ -409,7 +414,8 @@ static void churn(void **state)
 		put(c.h, MOAT_TABLE_FLOWS, n, 600);
 	assert_int_equal(pthread_create(&thread, NULL, come_and_go, &c), 0);
 	for (unsigned i = 0; i < WALKS; i++) {
-		struct flow_slice s = { .max = 128, .stays = stays,
+		struct flow_slice s = { .max = 128,
+					.stays = stays,
 					.arg = &seen };
 
 		seen = (struct seen){};

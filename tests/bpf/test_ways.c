@@ -60,12 +60,17 @@ static struct packet_spec theirs(int family, uint8_t proto, uint8_t flags)
 	static const uint8_t data[40];
 
 	return (struct packet_spec){
-		.family = family, .proto = proto, .sport = 2000, .dport = 80,
+		.family = family,
+		.proto = proto,
+		.sport = 2000,
+		.dport = 80,
 		.from = family == 4 ? "10.9.0.1" : "fd00:9::1",
 		.to = family == 4 ? "10.0.0.1" : "fd00::1",
-		.flags = flags, .seq = flags & S ? 100 : 101,
+		.flags = flags,
+		.seq = flags & S ? 100 : 101,
 		.ack = flags & A ? 501 : 0,
-		.payload = data, .payload_len = flags & S ? 0 : sizeof(data),
+		.payload = data,
+		.payload_len = flags & S ? 0 : sizeof(data),
 	};
 }
 
@@ -96,12 +101,13 @@ static void same_outcome(enum attach_hook hook, const struct packet *p,
 
 	a.trace.runs = b.trace.runs = 0;
 	a.trace.generation = b.trace.generation = 0;
-	if (a.action != b.action || memcmp(&a.trace, &b.trace, sizeof(a.trace)) ||
+	if (a.action != b.action ||
+	    memcmp(&a.trace, &b.trace, sizeof(a.trace)) ||
 	    memcmp(&a.counted, &b.counted, sizeof(a.counted)) ||
 	    memcmp(&a.all, &b.all, sizeof(a.all)))
 		fail_msg("hook %d, byte %zu = %02x: short way reason %u, "
-			 "%llu bytes; long way reason %u, %llu bytes", hook, at,
-			 p->data[at], a.trace.reason,
+			 "%llu bytes; long way reason %u, %llu bytes",
+			 hook, at, p->data[at], a.trace.reason,
 			 (unsigned long long)a.all.bytes, b.trace.reason,
 			 (unsigned long long)b.all.bytes);
 }
@@ -127,14 +133,15 @@ static void same_flow(int family, uint8_t proto, size_t at)
 	if (memcmp(a.packets, b.packets, sizeof(a.packets)) ||
 	    memcmp(a.bytes, b.bytes, sizeof(a.bytes)) || a.state != b.state ||
 	    memcmp(a.seen, b.seen, sizeof(a.seen)) || a.fin[0] != b.fin[0])
-		fail_msg("byte %zu: the flows differ: %llu and %llu packets in, "
-			 "%llu and %llu bytes, states %u and %u, seen %02x %02x "
-			 "and %02x %02x", at,
-			 (unsigned long long)a.packets[0],
-			 (unsigned long long)b.packets[0],
-			 (unsigned long long)a.bytes[0],
-			 (unsigned long long)b.bytes[0], a.state, b.state,
-			 a.seen[0], a.seen[1], b.seen[0], b.seen[1]);
+		fail_msg(
+			"byte %zu: the flows differ: %llu and %llu packets in, "
+			"%llu and %llu bytes, states %u and %u, seen %02x %02x "
+			"and %02x %02x",
+			at, (unsigned long long)a.packets[0],
+			(unsigned long long)b.packets[0],
+			(unsigned long long)a.bytes[0],
+			(unsigned long long)b.bytes[0], a.state, b.state,
+			a.seen[0], a.seen[1], b.seen[0], b.seen[1]);
 }
 
 /* Begins anew for each byte, since some values end the flow. */

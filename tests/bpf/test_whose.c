@@ -41,7 +41,7 @@ static int open_once(void **state)
 	harness_settings(&settings);
 	h = harness_open(&settings);
 	harness_own(h, "10.0.0.1", NULL);
-	harness_own(h, "10.0.0.5", NULL);	/* in no group */
+	harness_own(h, "10.0.0.5", NULL); /* in no group */
 	harness_own(h, "fd00::1", NULL);
 	harness_own(h, "fe80::1", "fd00::1");
 	harness_own(h, "169.254.0.1", "10.0.0.1");
@@ -72,9 +72,12 @@ static struct packet_spec tcp(const char *from, const char *to, uint16_t dport)
 	static uint16_t sport = 2000;
 
 	return (struct packet_spec){ .family = strchr(from, ':') ? 6 : 4,
-				     .from = from, .to = to,
-				     .proto = IPPROTO_TCP, .sport = ++sport,
-				     .dport = dport, .flags = S };
+				     .from = from,
+				     .to = to,
+				     .proto = IPPROTO_TCP,
+				     .sport = ++sport,
+				     .dport = dport,
+				     .flags = S };
 }
 
 static void in(const char *from, const char *to, uint16_t dport,
@@ -118,9 +121,13 @@ static void aliases(void **state)
 /* Multicast and broadcast: the interface's first global address judges. */
 static void group_addresses(void **state)
 {
-	static const struct { const char *from, *to; } t[] = {
-		{ "10.0.0.9", "10.0.0.255" }, { "10.0.0.9", "255.255.255.255" },
-		{ "10.0.0.9", "239.1.1.1" }, { "fe80::9", "ff02::1" },
+	static const struct {
+		const char *from, *to;
+	} t[] = {
+		{ "10.0.0.9", "10.0.0.255" },
+		{ "10.0.0.9", "255.255.255.255" },
+		{ "10.0.0.9", "239.1.1.1" },
+		{ "fe80::9", "ff02::1" },
 	};
 
 	for (size_t i = 0; i < 4; i++) {
@@ -243,9 +250,9 @@ static void agent_dead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(ours), fresh(aliases), fresh(group_addresses),
-		fresh(unassigned), fresh(forwarded), fresh(forwarding_judged),
-		fresh(spoofed), fresh(agent_dead),
+		fresh(ours),	   fresh(aliases),    fresh(group_addresses),
+		fresh(unassigned), fresh(forwarded),  fresh(forwarding_judged),
+		fresh(spoofed),	   fresh(agent_dead),
 	};
 
 	return cmocka_run_group_tests(tests, open_once, close_once);

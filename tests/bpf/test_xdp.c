@@ -63,8 +63,13 @@ static int begin(void **state)
 static struct packet_spec tcp(const char *from, uint16_t dport, uint8_t flags)
 {
 	return (struct packet_spec){
-		.family = 4, .from = from, .to = OURS, .proto = IPPROTO_TCP,
-		.sport = ++port, .dport = dport, .flags = flags,
+		.family = 4,
+		.from = from,
+		.to = OURS,
+		.proto = IPPROTO_TCP,
+		.sport = ++port,
+		.dport = dport,
+		.flags = flags,
 	};
 }
 
@@ -76,7 +81,8 @@ static struct packet_spec udp(const char *from, uint16_t dport)
 	return p;
 }
 
-static void dropped(struct packet_spec p, enum moat_reason why, const char *rule)
+static void dropped(struct packet_spec p, enum moat_reason why,
+		    const char *rule)
 {
 	struct moat_totals before, after;
 
@@ -84,7 +90,7 @@ static void dropped(struct packet_spec p, enum moat_reason why, const char *rule
 	expect_rule(h, XDP, &p, MOAT_DROP, why, rule);
 	assert_int_equal(stats_totals(h->dp, &after), 0);
 	assert_int_equal(after.xdp_dropped, before.xdp_dropped + 1);
-	expect_rule(h, IN, &p, MOAT_DROP, why, rule);	/* tc says the same */
+	expect_rule(h, IN, &p, MOAT_DROP, why, rule); /* tc says the same */
 }
 
 static void left(struct packet_spec p)
@@ -102,11 +108,16 @@ static void drops(void **state)
 	dropped(tcp("10.66.0.1", 80, S), MOAT_REASON_NACL_DENY, "n/1");
 	dropped(udp("10.66.0.1", 53), MOAT_REASON_NACL_DENY, "n/1");
 	dropped(tcp("10.66.0.1", 80, A), MOAT_REASON_NACL_DENY, "n/1");
-	ping = (struct packet_spec){ .family = 4, .from = THEIRS, .to = OURS,
-				     .proto = IPPROTO_ICMP, .type = 8 };
+	ping = (struct packet_spec){ .family = 4,
+				     .from = THEIRS,
+				     .to = OURS,
+				     .proto = IPPROTO_ICMP,
+				     .type = 8 };
 	dropped(ping, MOAT_REASON_SG_NO_MATCH, "");
-	ping = (struct packet_spec){ .family = 6, .from = "fd01::1",
-				     .to = "fd00::1", .proto = IPPROTO_ICMPV6,
+	ping = (struct packet_spec){ .family = 6,
+				     .from = "fd01::1",
+				     .to = "fd00::1",
+				     .proto = IPPROTO_ICMPV6,
 				     .type = 128 };
 	dropped(ping, MOAT_REASON_SG_NO_MATCH, "");
 	dropped(tcp(THEIRS, 80, S | MOAT_TCP_FLAG_FIN), MOAT_REASON_TCP_FLAGS,
@@ -139,14 +150,17 @@ static void leaves(void **state)
 	p.offset = 8;
 	p.payload_len = 8;
 	left(p);
-	p = (struct packet_spec){ .family = 4, .from = "10.66.0.1", .to = OURS,
-				  .proto = IPPROTO_ICMP, .type = 3,
+	p = (struct packet_spec){ .family = 4,
+				  .from = "10.66.0.1",
+				  .to = OURS,
+				  .proto = IPPROTO_ICMP,
+				  .type = 3,
 				  .inner = &inner };
 	left(p);
-	p = udp("10.66.0.1", 68);	/* DHCP */
+	p = udp("10.66.0.1", 68); /* DHCP */
 	p.sport = 67;
 	left(p);
-	p = tcp(THEIRS, 81, S);		/* forwarded */
+	p = tcp(THEIRS, 81, S); /* forwarded */
 	p.to = "10.0.0.77";
 	left(p);
 	p = (struct packet_spec){ .ethertype = PACKET_SET(0x0806),
@@ -157,13 +171,19 @@ static void leaves(void **state)
 static void failsafe_is_left(void **state)
 {
 	static const struct moat_failsafe none;
-	struct moat_failsafe f = { .count = 2, .entry = {
-		{ .peer.w[2] = htonl(0xffff), .length = 96,
-		  .direction = MOAT_INGRESS, .proto = IPPROTO_TCP,
-		  .first = 22, .last = 22 },
-		{ .peer.w[2] = htonl(0xffff), .length = 96,
-		  .direction = MOAT_EGRESS, .proto = IPPROTO_UDP,
-		  .first = 53, .last = 53 } } };
+	struct moat_failsafe f = { .count = 2,
+				   .entry = { { .peer.w[2] = htonl(0xffff),
+						.length = 96,
+						.direction = MOAT_INGRESS,
+						.proto = IPPROTO_TCP,
+						.first = 22,
+						.last = 22 },
+					      { .peer.w[2] = htonl(0xffff),
+						.length = 96,
+						.direction = MOAT_EGRESS,
+						.proto = IPPROTO_UDP,
+						.first = 53,
+						.last = 53 } } };
 	struct packet_spec p = tcp("10.66.0.1", 22, S);
 	struct packet_spec answer = udp("10.66.0.1", 4000);
 
@@ -225,10 +245,13 @@ static void linear_lengths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at(drops), at(leaves), at(failsafe_is_left), at(flows),
-		at(audit_drops_nothing), at(linear_lengths),
+		at(drops),
+		at(leaves),
+		at(failsafe_is_left),
+		at(flows),
+		at(audit_drops_nothing),
+		at(linear_lengths),
 	};
 
-	return cmocka_run_group_tests_name("xdp", tests, open_once,
-					   close_once);
+	return cmocka_run_group_tests_name("xdp", tests, open_once, close_once);
 }

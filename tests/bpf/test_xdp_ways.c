@@ -81,9 +81,13 @@ static struct packet_spec from(const char *source, uint8_t proto,
 	bool six = strchr(source, ':');
 
 	return (struct packet_spec){
-		.family = six ? 6 : 4, .proto = proto, .sport = 2000,
-		.dport = dport, .from = source,
-		.to = six ? "fd00::1" : "10.0.0.1", .flags = flags,
+		.family = six ? 6 : 4,
+		.proto = proto,
+		.sport = 2000,
+		.dport = dport,
+		.from = source,
+		.to = six ? "fd00::1" : "10.0.0.1",
+		.flags = flags,
 		.payload_len = 20,
 	};
 }
@@ -111,11 +115,12 @@ static void same(const struct packet *p, size_t at)
 	    memcmp(&a.counted, &b.counted, sizeof(a.counted)) ||
 	    memcmp(&a.would_drop, &b.would_drop, sizeof(a.would_drop)) ||
 	    memcmp(&a.all, &b.all, sizeof(a.all)))
-		fail_msg("byte %zu = %02x: short way action %d, reason %u, "
-			 "%llu bytes; long way action %d, reason %u, %llu bytes",
-			 at, p->data[at], a.action, a.trace.reason,
-			 (unsigned long long)a.all.bytes, b.action,
-			 b.trace.reason, (unsigned long long)b.all.bytes);
+		fail_msg(
+			"byte %zu = %02x: short way action %d, reason %u, "
+			"%llu bytes; long way action %d, reason %u, %llu bytes",
+			at, p->data[at], a.action, a.trace.reason,
+			(unsigned long long)a.all.bytes, b.action,
+			b.trace.reason, (unsigned long long)b.all.bytes);
 }
 
 static void every_byte(struct packet_spec s)
@@ -152,8 +157,10 @@ static void denied_by_lists(void **state)
 static void modes_and_sources(void **state)
 {
 	static const char *const yaml[] = {
-		POLICY("enforce", "enforce"), POLICY("audit", "enforce"),
-		POLICY("enforce", "audit"), POLICY("audit", "audit"),
+		POLICY("enforce", "enforce"),
+		POLICY("audit", "enforce"),
+		POLICY("enforce", "audit"),
+		POLICY("audit", "audit"),
 	};
 	static const char *const sources[] = { "10.9.0.1", "10.66.0.1",
 					       "fd09::1", "fd66::1" };
@@ -179,10 +186,13 @@ static void modes_and_sources(void **state)
 static void what_is_remembered(void **state)
 {
 	static const struct moat_failsafe none;
-	struct moat_failsafe f = { .count = 1, .entry = {
-		{ .peer.w[2] = htonl(0xffff), .length = 96,
-		  .direction = MOAT_INGRESS, .proto = IPPROTO_TCP,
-		  .first = 440, .last = 450 } } };
+	struct moat_failsafe f = { .count = 1,
+				   .entry = { { .peer.w[2] = htonl(0xffff),
+						.length = 96,
+						.direction = MOAT_INGRESS,
+						.proto = IPPROTO_TCP,
+						.first = 440,
+						.last = 450 } } };
 	struct packet_spec s = from("10.9.0.1", IPPROTO_TCP, 443, S);
 	__u64 before;
 
@@ -190,7 +200,7 @@ static void what_is_remembered(void **state)
 	expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
 	before = suppressed();
 	expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
-	assert_int_equal(suppressed(), before + 1);	/* the short way */
+	assert_int_equal(suppressed(), before + 1); /* the short way */
 	harness_failsafe(quick, &f);
 	expect(quick, XDP, &s, MOAT_ALLOW, MOAT_REASON_NONE);
 	harness_failsafe(quick, &none);

@@ -26,7 +26,8 @@ void conformance_need(const char *file)
 
 	if (!access(path, R_OK))
 		return;
-	fprintf(stderr, "%s is not there: NOTHING of it was tested (set MOAT_CONFORMANCE)\n",
+	fprintf(stderr,
+		"%s is not there: NOTHING of it was tested (set MOAT_CONFORMANCE)\n",
 		path);
 	exit(77);
 }

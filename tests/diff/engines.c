@@ -20,8 +20,9 @@ bool engines_open(struct engines *e, const struct policy *p,
 		  size_t nhosts)
 {
 	struct compile_stats stats;
-	struct compile_input in = { .policy = p, .config = c, .hosts = hosts,
-				    .nhosts = nhosts };
+	struct compile_input in = {
+		.policy = p, .config = c, .hosts = hosts, .nhosts = nhosts
+	};
 	struct diags diags = { 0 };
 
 	memset(e, 0, sizeof(*e));
@@ -85,8 +86,7 @@ char *probe_print(const struct probe *probe, char *buf, size_t len)
 		n += snprintf(buf + n, len - (size_t)n, " %u/%u", probe->type,
 			      probe->code);
 	if (probe->flags_given && (size_t)n < len)
-		snprintf(buf + n, len - (size_t)n, " flags %02x",
-			 probe->flags);
+		snprintf(buf + n, len - (size_t)n, " flags %02x", probe->flags);
 	return buf;
 }
 

@@ -15,7 +15,7 @@ enum engine { ENGINE_REFERENCE, ENGINE_IMAGE, ENGINE_COUNT };
 extern const char *const engine_names[ENGINE_COUNT];
 
 struct engines {
-	const struct policy *policy;	/* NULL: nothing committed */
+	const struct policy *policy; /* NULL: nothing committed */
 	const struct config *config;
 	struct slots slots;
 	struct image *image;

@@ -18,13 +18,13 @@
 #include "kern/store.h"
 #include "probe_frame.h"
 
-#define LOOPBACK 1	/* the device that BPF_PROG_TEST_RUN lends */
+#define LOOPBACK 1 /* the device that BPF_PROG_TEST_RUN lends */
 #define ASKED_MAX 4096
 
 struct kernel_engine {
 	struct datapath *dp;
 	const struct slots *slots;
-	uint16_t id;		/* of ICMP queries: never the same twice */
+	uint16_t id; /* of ICMP queries: never the same twice */
 	__u32 runs;
 	struct moat_addr local;
 	struct moat_flow_key asked[ASKED_MAX];
@@ -166,7 +166,8 @@ bool kernel_engine_local(struct kernel_engine *k, const struct moat_addr *local,
 /* What another packet must differ in to meet no flow of this one. */
 static struct moat_flow_key tuple_of(const struct probe *p)
 {
-	struct moat_flow_key key = { .local = p->local, .remote = p->remote,
+	struct moat_flow_key key = { .local = p->local,
+				     .remote = p->remote,
 				     .proto = (__u8)p->proto };
 	bool in = p->direction == MOAT_INGRESS;
 
@@ -201,7 +202,8 @@ static void read_trace(struct kernel_engine *k, const struct run_result *r,
 	int want = t->verdict == MOAT_DROP ? drop : TC_ACT_UNSPEC;
 
 	if (r->action != want || t->runs != k->runs + 1) {
-		fprintf(stderr, "kernel engine: action %d, verdict %u, run %u after %u\n",
+		fprintf(stderr,
+			"kernel engine: action %d, verdict %u, run %u after %u\n",
 			r->action, t->verdict, t->runs, k->runs);
 		exit(1);
 	}

@@ -73,7 +73,8 @@ static void add_complement(struct rule *r, struct cidr c, const json_t *except)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(except, i, item) {
+	json_array_foreach(except, i, item)
+	{
 		struct cidr hole = build_cidr_of(json_string_value(item));
 		struct cidr half = c;
 
@@ -103,7 +104,8 @@ static void add_rules(struct ruleset *set, const json_t *rules, bool isolated)
 		build_every(r);
 		return;
 	}
-	json_array_foreach(rules, i, item) {
+	json_array_foreach(rules, i, item)
+	{
 		int proto = proto_of(text(item, "protocol"));
 		int first = number(item, "port_lo");
 		int last = number(item, "port_hi");
@@ -133,7 +135,8 @@ static void read_pods(const json_t *step, struct pods *ret)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(step, "pods"), i, item) {
+	json_array_foreach(json_object_get(step, "pods"), i, item)
+	{
 		assert_true(i < PODS_MAX);
 		ret->addr[i] = build_addr(text(item, "ip"));
 		snprintf(ret->name[i], sizeof(ret->name[i]), "%s/%s",
@@ -149,7 +152,8 @@ static struct policy *read_policy(const json_t *step, const struct pods *pods)
 	size_t i, k, g;
 
 	json_array_foreach(json_object_get(step, "resolved_host_policies"), i,
-			   host) {
+			   host)
+	{
 		struct cidr me = { .family = 6, .length = 128 };
 		char name[32];
 
@@ -167,12 +171,12 @@ static struct policy *read_policy(const json_t *step, const struct pods *pods)
 		build_cidr(p, p->groups[g].set, me);
 		add_rules(&p->groups[g].rules[MOAT_INGRESS],
 			  json_object_get(host, "ingress"),
-			  json_is_true(json_object_get(host,
-						       "ingress_isolated")));
-		add_rules(&p->groups[g].rules[MOAT_EGRESS],
-			  json_object_get(host, "egress"),
-			  json_is_true(json_object_get(host,
-						       "egress_isolated")));
+			  json_is_true(
+				  json_object_get(host, "ingress_isolated")));
+		add_rules(
+			&p->groups[g].rules[MOAT_EGRESS],
+			json_object_get(host, "egress"),
+			json_is_true(json_object_get(host, "egress_isolated")));
 	}
 	return p;
 }
@@ -204,8 +208,8 @@ static char judge(struct run *run, const struct engines *e, enum engine which,
 	engines_judge(e, which, probe, &a);
 	if (a.verdict == MOAT_ALLOW)
 		return a.reason == MOAT_REASON_SG_ALLOW ? '.' : '?';
-	if (a.verdict != (run->config->max_mode_audit ? MOAT_WOULD_DROP :
-							MOAT_DROP))
+	if (a.verdict !=
+	    (run->config->max_mode_audit ? MOAT_WOULD_DROP : MOAT_DROP))
 		return '?';
 	return a.reason == MOAT_REASON_SG_NO_MATCH ? 'X' : '?';
 }
@@ -239,8 +243,8 @@ static void check_pair(struct run *run, const struct engines *e,
 			continue;
 		probe_print(&out, run->what, sizeof(run->what));
 		print_error("case %d, %s: %s: egress %c, ingress %c\n",
-			    run->number, engine_names[which], run->what,
-			    egress, ingress);
+			    run->number, engine_names[which], run->what, egress,
+			    ingress);
 		run->wrong++;
 	}
 	run->expectations++;
@@ -257,9 +261,9 @@ static void check_step(struct run *run, const json_t *step)
 	read_pods(step, &pods);
 	p = read_policy(step, &pods);
 	assert_true(engines_open(&e, p, run->config, pods.addr, pods.count));
-	json_array_foreach(json_object_get(step, "expected"), i, expected) {
-		for (size_t pair[2] = { 0, 0 }; pair[0] < pods.count;
-		     pair[0]++)
+	json_array_foreach(json_object_get(step, "expected"), i, expected)
+	{
+		for (size_t pair[2] = { 0, 0 }; pair[0] < pods.count; pair[0]++)
 			for (pair[1] = 0; pair[1] < pods.count; pair[1]++)
 				if (pair[0] != pair[1])
 					check_pair(run, &e, expected, &pods,
@@ -289,9 +293,9 @@ static void check_file(const char *file, struct config *config,
 	struct run run = { .config = config };
 	bool read = conformance_each(file, check_case, &run);
 
-	print_message("%s, %s: %zu cases, %zu steps, %zu expectations, %zu wrong\n",
-		      file, name, run.cases, run.steps, run.expectations,
-		      run.wrong);
+	print_message(
+		"%s, %s: %zu cases, %zu steps, %zu expectations, %zu wrong\n",
+		file, name, run.cases, run.steps, run.expectations, run.wrong);
 	build_config_free(config);
 	assert_int_equal(run.wrong, 0);
 	assert_true(read);

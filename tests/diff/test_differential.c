@@ -26,10 +26,10 @@
 #include "support/random.h"
 #include "vary.h"
 
-#define COMPARISONS 240000	/* R: at least 200,000 in make test */
-#define LOCALS 10		/* endpoint addresses a policy */
-#define PROBES 40		/* packets an endpoint address */
-#define POLICIES 60		/* policies a configuration */
+#define COMPARISONS 240000 /* R: at least 200,000 in make test */
+#define LOCALS 10	   /* endpoint addresses a policy */
+#define PROBES 40	   /* packets an endpoint address */
+#define POLICIES 60	   /* policies a configuration */
 
 struct totals {
 	unsigned long comparisons, kernel, varied, policies;
@@ -41,8 +41,8 @@ struct totals {
 struct run {
 	struct rng rng;
 	struct config *config;
-	unsigned configs;	/* so far: each switch is met on and off */
-	struct kernel_engine *kernel;	/* NULL: not asked */
+	unsigned configs; /* so far: each switch is met on and off */
+	struct kernel_engine *kernel; /* NULL: not asked */
 	struct totals totals;
 };
 
@@ -181,8 +181,7 @@ static bool check_plain(struct run *run, const struct probe *probe,
  * meets the NACL of the other direction alone, as the reference says.
  */
 static bool check_reply(struct run *run, const struct engines *e,
-			const struct probe *opening,
-			const struct answer *said)
+			const struct probe *opening, const struct answer *said)
 {
 	struct answer want = { .verdict = MOAT_ALLOW,
 			       .reason = MOAT_REASON_ESTABLISHED };
@@ -399,17 +398,17 @@ static void print_totals(const struct totals *t)
 static bool covered(const struct totals *t)
 {
 	static const enum moat_reason wanted[] = {
-		MOAT_REASON_SG_ALLOW, MOAT_REASON_NACL_ALLOW,
+		MOAT_REASON_SG_ALLOW,	      MOAT_REASON_NACL_ALLOW,
 		MOAT_REASON_UNASSIGNED_ALLOW, MOAT_REASON_FAILSAFE,
-		MOAT_REASON_ESSENTIAL_ND, MOAT_REASON_ESSENTIAL_RA,
-		MOAT_REASON_ESSENTIAL_DHCP, MOAT_REASON_ESSENTIAL_DHCPV6,
-		MOAT_REASON_BEFORE_POLICY, MOAT_REASON_EXT_HEADER,
-		MOAT_REASON_TCP_FLAGS, MOAT_REASON_BAD_SOURCE,
-		MOAT_REASON_OWN_SOURCE, MOAT_REASON_BAD_DESTINATION,
-		MOAT_REASON_ICMP_FAMILY, MOAT_REASON_ND_INVALID,
-		MOAT_REASON_REDIRECT, MOAT_REASON_NACL_DENY,
-		MOAT_REASON_SG_NO_MATCH, MOAT_REASON_NO_FLOW,
-		MOAT_REASON_NOT_RELATED, MOAT_REASON_UNASSIGNED,
+		MOAT_REASON_ESSENTIAL_ND,     MOAT_REASON_ESSENTIAL_RA,
+		MOAT_REASON_ESSENTIAL_DHCP,   MOAT_REASON_ESSENTIAL_DHCPV6,
+		MOAT_REASON_BEFORE_POLICY,    MOAT_REASON_EXT_HEADER,
+		MOAT_REASON_TCP_FLAGS,	      MOAT_REASON_BAD_SOURCE,
+		MOAT_REASON_OWN_SOURCE,	      MOAT_REASON_BAD_DESTINATION,
+		MOAT_REASON_ICMP_FAMILY,      MOAT_REASON_ND_INVALID,
+		MOAT_REASON_REDIRECT,	      MOAT_REASON_NACL_DENY,
+		MOAT_REASON_SG_NO_MATCH,      MOAT_REASON_NO_FLOW,
+		MOAT_REASON_NOT_RELATED,      MOAT_REASON_UNASSIGNED,
 		MOAT_REASON_NO_POLICY,
 	};
 	bool ok = true;

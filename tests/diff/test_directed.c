@@ -31,7 +31,8 @@ static void expect(const struct engines *e, const struct probe *probe,
 
 		engines_judge(e, which, probe, &a);
 		if (a.verdict != verdict || strcmp(a.rule, rule))
-			fail_msg("%s: %s: %s %s, not %s %s", engine_names[which],
+			fail_msg("%s: %s: %s %s, not %s %s",
+				 engine_names[which],
 				 probe_print(probe, line, sizeof(line)),
 				 verdict_name(a.verdict), a.rule,
 				 verdict_name(verdict), rule);
@@ -67,7 +68,7 @@ static struct policy *one_group(const char *member)
 /* ---- row 5: a broad deny beside a narrow allow (CVE-2024-47825) ---- */
 
 struct pair {
-	const char *broad, *narrow;	/* CIDRs */
+	const char *broad, *narrow; /* CIDRs */
 	const char *local, *in_narrow, *in_broad, *outside;
 };
 
@@ -155,7 +156,7 @@ static void empty_sets(void **state)
 	build_peer_set(r, p->groups[other].set);
 	build_every(r);
 	p->groups[0].rules[OUT].absent = false;
-	build_nacl(p, "idle");	/* applies to nobody */
+	build_nacl(p, "idle"); /* applies to nobody */
 	build_every(build_entry(&p->nacls[0].rules[IN], 1, true));
 	build_peer_any(&p->nacls[0].rules[IN].rules[0]);
 	assert_true(engines_open(&e, p, c, NULL, 0));
@@ -186,11 +187,16 @@ static const struct {
 	const char *name;
 	unsigned first, last;
 } ranges[] = {
-	{ "one", 80, 80 },	  { "around", 79, 81 },
-	{ "low", 0, 0 },	  { "adjacent-a", 1000, 1999 },
-	{ "adjacent-b", 2000, 2999 }, { "straddle", 1999, 2000 },
-	{ "wide", 1500, 40000 },  { "inside", 30000, 30000 },
-	{ "high", 65535, 65535 }, { "tail", 65000, 65534 },
+	{ "one", 80, 80 },
+	{ "around", 79, 81 },
+	{ "low", 0, 0 },
+	{ "adjacent-a", 1000, 1999 },
+	{ "adjacent-b", 2000, 2999 },
+	{ "straddle", 1999, 2000 },
+	{ "wide", 1500, 40000 },
+	{ "inside", 30000, 30000 },
+	{ "high", 65535, 65535 },
+	{ "tail", 65000, 65534 },
 };
 
 /* First match in file order, over all 65,536 ports. */
@@ -241,8 +247,10 @@ static void port_ranges_in_order(void **state)
 		bool deny;
 		unsigned first, last;
 	} rules[] = {
-		{ 30, false, 0, 65535 },  { 20, true, 8000, 8999 },
-		{ 10, false, 8080, 8080 }, { 5, true, 65535, 65535 },
+		{ 30, false, 0, 65535 },
+		{ 20, true, 8000, 8999 },
+		{ 10, false, 8080, 8080 },
+		{ 5, true, 65535, 65535 },
 	};
 
 	build_nacl(p, "acl");
@@ -256,8 +264,8 @@ static void port_ranges_in_order(void **state)
 	}
 	assert_true(engines_open(&e, p, c, NULL, 0));
 	for (unsigned port = 0; port < 65536; port++) {
-		bool open = port != 65535 && (port < 8000 || port > 8999 ||
-					      port == 8080);
+		bool open = port != 65535 &&
+			    (port < 8000 || port > 8999 || port == 8080);
 
 		probe.dport = (uint16_t)port;
 		expect(&e, &probe, open ? MOAT_ALLOW : MOAT_DROP,
@@ -350,9 +358,9 @@ static void nested_prefixes(void **state)
 					     "10.1.1.1" };
 	static const char *const v6[] = { "fd00::/8", "fd00:1::/48",
 					  "fd00:1::/64", "fd00:1::1/128" };
-	static const char *const from6[] = { "fe00::", "fd00:2::",
-					     "fd00:1:0:1::", "fd00:1::2",
-					     "fd00:1::1" };
+	static const char *const from6[] = {
+		"fe00::", "fd00:2::", "fd00:1:0:1::", "fd00:1::2", "fd00:1::1"
+	};
 
 	check_nested(v4, "192.168.0.1", from4);
 	check_nested(v6, "2001:db8::1", from6);

@@ -35,7 +35,7 @@
 struct mapping {
 	const json_t *sets;
 	bool v6;
-	bool source;	/* the rules speak of the source */
+	bool source; /* the rules speak of the source */
 	struct policy *p;
 	struct ruleset rules;
 };
@@ -92,7 +92,7 @@ static struct rule *add(struct mapping *m, bool deny)
 }
 
 static const json_t *field(const struct mapping *m, const json_t *rule,
-			   const char *not, const char *rest)
+			   const char * not, const char *rest)
 {
 	char key[64];
 
@@ -122,11 +122,10 @@ static bool set_peers(const struct mapping *m, struct rule *r,
 	size_t i;
 	const json_t *name;
 
-	json_array_foreach(names, i, name)
-		if (json_array_size(json_object_get(
-			    m->sets, json_string_value(name))))
-			peers(m, r, json_object_get(m->sets,
-						    json_string_value(name)));
+	json_array_foreach(names, i, name) if (json_array_size(json_object_get(
+						       m->sets,
+						       json_string_value(name))))
+		peers(m, r, json_object_get(m->sets, json_string_value(name)));
 	return r->npeers > 0;
 }
 
@@ -140,7 +139,8 @@ static void ports(const struct mapping *m, struct rule *r, int proto,
 		build_proto(r, proto);
 		return;
 	}
-	json_array_foreach(ranges, i, range) {
+	json_array_foreach(ranges, i, range)
+	{
 		unsigned first = (unsigned)json_integer_value(
 			json_array_get(range, 0));
 		unsigned last = (unsigned)json_integer_value(
@@ -156,19 +156,19 @@ static void ports(const struct mapping *m, struct rule *r, int proto,
 	}
 }
 
-static void icmp(struct rule *r, const json_t *match, const char *not)
+static void icmp(struct rule *r, const json_t *match, const char * not )
 {
 	char key[32];
 	const json_t *pair;
 
-	snprintf(key, sizeof(key), "%sIcmpType", not);
+	snprintf(key, sizeof(key), "%sIcmpType", not );
 	if (json_object_get(match, key)) {
 		build_icmp(r, IPPROTO_ICMP,
 			   (int)json_integer_value(json_object_get(match, key)),
 			   -1);
 		return;
 	}
-	snprintf(key, sizeof(key), "%sIcmpTypeCode", not);
+	snprintf(key, sizeof(key), "%sIcmpTypeCode", not );
 	pair = json_object_get(match, key);
 	assert_non_null(pair);
 	build_icmp(r, IPPROTO_ICMP,
@@ -182,17 +182,20 @@ static void named_ports(struct mapping *m, const json_t *names)
 	const json_t *name, *item;
 	size_t i, k;
 
-	json_array_foreach(names, i, name) {
+	json_array_foreach(names, i, name)
+	{
 		json_array_foreach(json_object_get(m->sets,
 						   json_string_value(name)),
-				   k, item) {
+				   k, item)
+		{
 			char cidr[64], proto[8];
 			unsigned port;
 			struct rule *r = add(m, false);
 
 			assert_int_equal(sscanf(json_string_value(item),
 						"%63[^,],%7[^:]:%u", cidr,
-						proto, &port), 3);
+						proto, &port),
+					 3);
 			build_peer_cidr(r, map_cidr(cidr));
 			build_ports(r, proto_parse(proto), port, port);
 		}
@@ -269,9 +272,10 @@ static bool speaks_of_source(const json_t *rule)
 	json_t *value;
 	bool source = false;
 
-	json_object_foreach((json_t *)rule, key, value)
-		if (!strncmp(key, "Src", 3) || !strncmp(key, "NotSrc", 6))
-			source = true;
+	json_object_foreach((json_t *)rule, key,
+			    value) if (!strncmp(key, "Src", 3) ||
+				       !strncmp(key, "NotSrc", 6))
+		source = true;
 	return source;
 }
 
@@ -280,8 +284,10 @@ static void map_rules(struct mapping *m, const json_t *tier)
 	const json_t *policy, *rule;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(tier, "policies"), i, policy) {
-		json_array_foreach(json_object_get(policy, "rules"), k, rule) {
+	json_array_foreach(json_object_get(tier, "policies"), i, policy)
+	{
+		json_array_foreach(json_object_get(policy, "rules"), k, rule)
+		{
 			const char *action = json_string_value(
 				json_object_get(rule, "Action"));
 
@@ -392,8 +398,8 @@ static bool check_case(const json_t *line, void *arg)
 {
 	struct run *run = arg;
 	struct mapping m = { .sets = json_object_get(line, "ip_sets"),
-			     .v6 = json_is_true(json_object_get(line,
-								"ipv6")) };
+			     .v6 = json_is_true(
+				     json_object_get(line, "ipv6")) };
 	struct config *config;
 	const json_t *packet;
 	struct engines e;
@@ -412,8 +418,8 @@ static bool check_case(const json_t *line, void *arg)
 	assert_int_equal(json_array_size(json_object_get(line, "unmatched")),
 			 0);
 	if (run->wrong != wrong)
-		print_error("in case: %s\n", json_string_value(
-				json_object_get(line, "name")));
+		print_error("in case: %s\n",
+			    json_string_value(json_object_get(line, "name")));
 	engines_close(&e);
 	policy_free(m.p);
 	build_config_free(config);

@@ -30,8 +30,8 @@
 #include "probe_frame.h"
 #include "support/build.h"
 
-#define DEPTH 4		/* segments of every sequence from nothing */
-#define BEHIND 3	/* segments of every sequence behind a handshake */
+#define DEPTH 4	 /* segments of every sequence from nothing */
+#define BEHIND 3 /* segments of every sequence behind a handshake */
 
 /* ---- the kernel's table ---- */
 
@@ -47,7 +47,7 @@ static const char *const flag_names[FLAGS] = {
 };
 static const uint8_t flag_bits[FLAGS] = { 0x02, 0x12, 0x11, 0x10, 0x04, 0 };
 
-enum side { OURS, THEIRS };	/* table: ORIGINAL, REPLY */
+enum side { OURS, THEIRS }; /* table: ORIGINAL, REPLY */
 #define EVENTS (2 * FLAGS)
 
 static enum state table[2][FLAGS][STATES];
@@ -68,8 +68,7 @@ static void read_table(const json_t *json)
 	for (int s = 0; s < 2; s++) {
 		for (int f = 0; f < FLAGS; f++) {
 			const json_t *row = json_object_get(
-				json_object_get(json, sides[s]),
-				flag_names[f]);
+				json_object_get(json, sides[s]), flag_names[f]);
 
 			for (int k = 0; k <= S2; k++) {
 				const char *next = json_string_value(
@@ -91,29 +90,45 @@ struct difference {
 	bool met;
 };
 static struct difference differences[] = {
-	{ NO, OURS, F_ACK, "F9: picked up in its middle, a flow is half-open until the other side answers", false },
-	{ SS, OURS, F_ACK, "half-open flows let segments of both sides pass and gain nothing by it", false },
+	{ NO, OURS, F_ACK,
+	  "F9: picked up in its middle, a flow is half-open until the other side answers",
+	  false },
+	{ SS, OURS, F_ACK,
+	  "half-open flows let segments of both sides pass and gain nothing by it",
+	  false },
 	{ SS, OURS, F_FIN, "as above", false },
 	{ SS, THEIRS, F_FIN, "as above", false },
-	{ SS, THEIRS, F_SYN, "3.7: an opening is judged by the rules of its own direction", false },
+	{ SS, THEIRS, F_SYN,
+	  "3.7: an opening is judged by the rules of its own direction",
+	  false },
 	{ TW, THEIRS, F_SYN, "as above", false },
-	{ SR, OURS, F_SYNACK, "only the side that was sent a SYN answers one", false },
-	{ SR, THEIRS, F_FIN, "established first: a FIN before the third segment is remembered, not followed", false },
-	{ ES, OURS, F_SYNACK, "established flows: no window, no harm; the stack decides", false },
+	{ SR, OURS, F_SYNACK, "only the side that was sent a SYN answers one",
+	  false },
+	{ SR, THEIRS, F_FIN,
+	  "established first: a FIN before the third segment is remembered, not followed",
+	  false },
+	{ ES, OURS, F_SYNACK,
+	  "established flows: no window, no harm; the stack decides", false },
 	{ FW, ANY, F_SYNACK, "as above", false },
 	{ CW, ANY, F_SYNACK, "as above", false },
-	{ FW, ANY, F_FIN, "closing needs a FIN of both sides, not two of one", false },
+	{ FW, ANY, F_FIN, "closing needs a FIN of both sides, not two of one",
+	  false },
 	{ CW, ANY, F_FIN, "as above", false },
-	{ LA, OURS, F_SYN, "F32: an allowed SYN over a closing flow starts a new one", false },
+	{ LA, OURS, F_SYN,
+	  "F32: an allowed SYN over a closing flow starts a new one", false },
 	{ LA, ANY, F_RST, "a closing flow ends by its own timeout", false },
 	{ TW, ANY, F_RST, "as above", false },
 	{ LA, OURS, F_SYNACK, "as above", false },
 	{ TW, OURS, F_SYNACK, "as above", false },
-	{ CL, OURS, F_SYN, "3.5: RST leaves an established flow ten seconds; a SYN changes nothing", false },
+	{ CL, OURS, F_SYN,
+	  "3.5: RST leaves an established flow ten seconds; a SYN changes nothing",
+	  false },
 	{ CL, ANY, F_ACK, "3.5: data revives a flow that was reset", false },
 	{ CL, ANY, F_FIN, "as above", false },
 	{ CL, OURS, F_SYNACK, "as above", false },
-	{ CL, THEIRS, F_SYNACK, "half-open flows can be answered after a RST: they live no longer for it", false },
+	{ CL, THEIRS, F_SYNACK,
+	  "half-open flows can be answered after a RST: they live no longer for it",
+	  false },
 };
 
 static struct difference *known_difference(enum state state, enum side side,
@@ -133,7 +148,7 @@ static struct difference *known_difference(enum state state, enum side side,
 
 static struct kernel_engine *kernel;
 static struct datapath *dp;
-static unsigned tuple;	/* of the sequence: its ports */
+static unsigned tuple; /* of the sequence: its ports */
 
 static void put32(unsigned char *at, uint32_t value)
 {
@@ -242,7 +257,8 @@ static const char *moat_state(bool exists, const struct moat_flow *f)
 static bool kernel_step(enum state *state, enum side side, enum flags flags)
 {
 	enum state next = *state == NO && side == THEIRS ?
-				  IV : table[side][flags][*state];
+				  IV :
+				  table[side][flags][*state];
 
 	if (next == IV)
 		return false;
@@ -289,8 +305,7 @@ static bool step(enum state *state, int event, const int *events, int n)
 }
 
 /* prefix, then every sequence of depth segments. */
-static void run_all(const int *prefix, int nprefix, int depth,
-		    struct tally *t)
+static void run_all(const int *prefix, int nprefix, int depth, struct tally *t)
 {
 	int events[16], n = nprefix + depth;
 	unsigned long count = 1;
@@ -325,26 +340,30 @@ static void every_sequence(void **state)
 	struct tally t = { 0 };
 
 	run_all(NULL, 0, DEPTH, &t);
-	print_message("%lu sequences of %d, %lu segments, %lu parted at a documented difference\n",
-		      t.sequences, DEPTH, t.segments, t.differing);
+	print_message(
+		"%lu sequences of %d, %lu segments, %lu parted at a documented difference\n",
+		t.sequences, DEPTH, t.segments, t.differing);
 	assert_int_equal(t.sequences, 12 * 12 * 12 * 12);
 }
 
 static void every_sequence_behind(void **state)
 {
 	static const int open[] = { OUR(F_SYN), THEIR(F_SYNACK), OUR(F_ACK) };
-	static const int closed[] = { OUR(F_SYN), THEIR(F_SYNACK), OUR(F_ACK),
-				      OUR(F_FIN), THEIR(F_ACK), THEIR(F_FIN) };
+	static const int closed[] = {
+		OUR(F_SYN), THEIR(F_SYNACK), OUR(F_ACK),
+		OUR(F_FIN), THEIR(F_ACK),    THEIR(F_FIN)
+	};
 	static const int late[] = { OUR(F_SYN), THEIR(F_SYNACK), OUR(F_ACK),
-				    OUR(F_FIN), THEIR(F_ACK), THEIR(F_FIN),
+				    OUR(F_FIN), THEIR(F_ACK),	 THEIR(F_FIN),
 				    OUR(F_ACK) };
 	struct tally t = { 0 };
 
 	run_all(open, ARRAY_SIZE(open), BEHIND, &t);
 	run_all(closed, ARRAY_SIZE(closed), 2, &t);
 	run_all(late, ARRAY_SIZE(late), 2, &t);
-	print_message("%lu sequences behind a handshake, %lu segments, %lu parted at a documented difference\n",
-		      t.sequences, t.segments, t.differing);
+	print_message(
+		"%lu sequences behind a handshake, %lu segments, %lu parted at a documented difference\n",
+		t.sequences, t.segments, t.differing);
 }
 
 /* What is listed as a difference is one. Runs last. */
@@ -370,7 +389,8 @@ static void no_entry_from_nothing(void **state)
 		struct moat_flow_key key;
 		struct moat_flow f;
 		struct run_packet p = { .hook = ATTACH_TC_EGRESS,
-					.frame = frame, .ifindex = 1 };
+					.frame = frame,
+					.ifindex = 1 };
 		struct run_result r;
 		bool opens = false;
 

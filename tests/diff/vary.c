@@ -9,8 +9,8 @@
 #include "policy/reader.h"
 
 const char *const variation_names[VARY_COUNT] = {
-	"order", "credit", "cidrs in halves", "ports cut", "shadowed rules",
-	"printed and read",
+	"order",     "credit",	       "cidrs in halves",
+	"ports cut", "shadowed rules", "printed and read",
 };
 
 static void shuffle(struct rng *r, void *array, size_t n, size_t size)
@@ -124,8 +124,8 @@ static void cut_ports(struct rng *r, struct rule *rule)
 
 		if (!m->has_ports || m->first == m->last)
 			continue;
-		m->last = (uint16_t)(m->first +
-				     rng_below(r, (unsigned)m->last - m->first));
+		m->last = (uint16_t)(m->first + rng_below(r, (unsigned)m->last -
+								     m->first));
 		upper.first = (uint16_t)(m->last + 1);
 		build_match(rule, upper);
 	}

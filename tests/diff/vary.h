@@ -9,12 +9,12 @@
 #include "support/random.h"
 
 enum variation {
-	VARY_ORDER,	/* CIDRs, peers, services, NACL rules: no meaning */
-	VARY_CREDIT,	/* groups and their rules: only the credit may differ */
-	VARY_CIDRS,	/* every CIDR in halves */
-	VARY_PORTS,	/* every port range cut somewhere */
-	VARY_SHADOWED,	/* rules that others make void */
-	VARY_PRINTED,	/* printed in canonical form and read back */
+	VARY_ORDER,    /* CIDRs, peers, services, NACL rules: no meaning */
+	VARY_CREDIT,   /* groups and their rules: only the credit may differ */
+	VARY_CIDRS,    /* every CIDR in halves */
+	VARY_PORTS,    /* every port range cut somewhere */
+	VARY_SHADOWED, /* rules that others make void */
+	VARY_PRINTED,  /* printed in canonical form and read back */
 	VARY_COUNT
 };
 extern const char *const variation_names[VARY_COUNT];

@@ -11,7 +11,8 @@ failed=0
 
 fresh() {
 	rm -rf "${tree:?}"/*
-	mkdir -p "$tree"/{include/moat,bpf,tests,user/{base,cli,kern,policy}}
+	mkdir -p "$tree"/{include/moat,bpf,tests,vmtest,user/{base,cli,kern,policy}}
+	cp "$source/.clang-format" "$tree/"
 	cp -r "$source/tests/lint" "$tree/tests/"
 	local licence='/* SPDX-License-Identifier: BSD-2-Clause */'
 	printf '%s\n#include <linux/types.h>\n' "$licence" >"$tree/include/moat/base.h"
@@ -20,7 +21,7 @@ fresh() {
 		"$licence" >"$tree/user/cli/main.c"
 	printf '%s\nint g(void);\n' "$licence" >"$tree/user/base/text.h"
 	printf '# SPDX-License-Identifier: BSD-2-Clause\n' >"$tree/Makefile"
-	for d in include/moat tests user/cli; do
+	for d in include/moat tests user/cli vmtest; do
 		echo "what lives here" >"$tree/$d/README.md"
 	done
 }
@@ -47,6 +48,7 @@ expect 0 includes '0 break the rule'
 expect 0 headers '2 headers with gcc'
 expect 0 budget '0 findings'
 expect 0 shell 'scripts'
+expect 0 format '4 files'
 
 fault user/cli/main.c <<<'#include "kern/stats.h"'
 expect 1 includes 'user/cli/main.c:8: includes "kern/stats.h"'
@@ -90,6 +92,9 @@ expect 1 budget 'work left over'
 fresh
 rm "$tree/user/cli/README.md"
 expect 1 budget 'user/cli: no README.md'
+
+fault user/cli/main.c <<<'int  w(void);'
+expect 1 format 'user/cli/main.c:8:4: error: code should be clang-formatted'
 
 # shellcheck disable=SC2016 # the fault is the text of a script
 fault tests/bad.sh < <(printf '#!/bin/sh\necho $1\n')

@@ -14,24 +14,24 @@
 /* Sizes of a map as its definition says, all in pointers to arrays. */
 #undef __uint
 #define __uint(name, val) SHIM_##name(val)
-#define SHIM_type(val) char (*type)[val]
-#define SHIM_max_entries(val) char (*max_entries)[val]
-#define SHIM_map_flags(val) char (*map_flags)[val]
-#define SHIM_key_size(val) char (*key)[val]
-#define SHIM_value_size(val) char (*value)[val]
+#define SHIM_type(val) char(*type)[val]
+#define SHIM_max_entries(val) char(*max_entries)[val]
+#define SHIM_map_flags(val) char(*map_flags)[val]
+#define SHIM_key_size(val) char(*key)[val]
+#define SHIM_value_size(val) char(*value)[val]
 
 struct shim_map {
-	const void *map;	/* the definition: its address is its name */
+	const void *map; /* the definition: its address is its name */
 	unsigned long type, key, value, max;
 };
 #define SHIM_MAP(m) \
-	(&(const struct shim_map){ (m), sizeof(*(m)->type), \
-				   sizeof(*(m)->key), sizeof(*(m)->value), \
+	(&(const struct shim_map){ (m), sizeof(*(m)->type), sizeof(*(m)->key), \
+				   sizeof(*(m)->value), \
 				   sizeof(*(m)->max_entries) })
 
 void *shim_lookup(const struct shim_map *map, const void *key);
-long shim_update(const struct shim_map *map, const void *key,
-		 const void *value, __u64 flags);
+long shim_update(const struct shim_map *map, const void *key, const void *value,
+		 __u64 flags);
 long shim_delete(const struct shim_map *map, const void *key);
 long shim_load(const void *ctx, __u32 off, void *to, __u32 len);
 long shim_pull(void *ctx, __u32 len);

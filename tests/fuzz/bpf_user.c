@@ -18,7 +18,10 @@ const struct shim_map *bpf_user_map(enum bpf_user_map which)
 {
 	static struct shim_map found;
 
-#define X(map) case BPF_USER_##map: found = *SHIM_MAP(&map); break;
+#define X(map) \
+	case BPF_USER_##map: \
+		found = *SHIM_MAP(&map); \
+		break;
 	switch (which) {
 		BPF_USER_MAPS(X)
 	}

@@ -5,10 +5,12 @@
 
 #include <linux/bpf.h>
 
+/* clang-format off */
 #define BPF_USER_MAPS(X) \
 	X(addr4) X(addr6) X(classes) X(rows) X(image) X(control) X(own) \
 	X(ifaces) X(failsafe) X(flows) X(udp) X(other) X(embryonic_out) \
 	X(embryonic_in) X(closing) X(denied) X(fragments) X(trace)
+/* clang-format on */
 
 enum bpf_user_map {
 #define X(map) BPF_USER_##map,

@@ -14,8 +14,8 @@
 static struct datapath *dp;
 
 static const char *const tables[] = {
-	"flows", "udp", "other", "embryonic_out", "embryonic_in", "closing",
-	"denied", "fragments",
+	"flows",	"udp",	   "other",  "embryonic_out",
+	"embryonic_in", "closing", "denied", "fragments",
 };
 
 static void settings_of(const struct config *c, struct datapath_settings *ret)
@@ -90,8 +90,8 @@ static void clear_budget(void)
 	if (!none)
 		none = calloc((size_t)libbpf_num_possible_cpus(),
 			      2 * sizeof(*none));
-	must(none && !bpf_map_update_elem(
-		datapath_map_fd(dp, "denied_budgets"), &zero, none, 0));
+	must(none && !bpf_map_update_elem(datapath_map_fd(dp, "denied_budgets"),
+					  &zero, none, 0));
 }
 
 void datapath_kernel_clear(void)
@@ -116,5 +116,6 @@ int datapath_kernel_flow(const char *table, const struct moat_flow_key *key,
 			 struct moat_flow *ret)
 {
 	return bpf_map_lookup_elem(datapath_map_fd(dp, table), key, ret) ?
-		       -errno : 0;
+		       -errno :
+		       0;
 }

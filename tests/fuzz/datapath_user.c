@@ -22,17 +22,17 @@
 
 #define WINDOW 16384
 #define WINDOW_AT 0x10000000ul
-#define ALIGN 2		/* NET_IP_ALIGN of CPUs that want aligned words */
+#define ALIGN 2 /* NET_IP_ALIGN of CPUs that want aligned words */
 #define HZ 250
-#define LEASE_BUCKETS 16	/* as many as bpf/maps.h has */
-#define NOW 100000000ull	/* jiffies64 of every run */
+#define LEASE_BUCKETS 16 /* as many as bpf/maps.h has */
+#define NOW 100000000ull /* jiffies64 of every run */
 
 static struct {
 	struct __sk_buff skb;
 	struct xdp_md xdp;
-	unsigned char frame[WINDOW];	/* all of it, linear or not */
+	unsigned char frame[WINDOW]; /* all of it, linear or not */
 	size_t len, linear;
-	size_t network;		/* where helpers count from at tc */
+	size_t network; /* where helpers count from at tc */
 } it;
 static unsigned char *window;
 
@@ -46,7 +46,7 @@ __u64 shim_jiffies(void)
 static long copy(size_t end, size_t off, void *to, size_t len)
 {
 	if (off > end || len > end - off)
-		return -14;	/* EFAULT */
+		return -14; /* EFAULT */
 	memcpy(to, it.frame + off, len);
 	return 0;
 }
@@ -86,7 +86,7 @@ long shim_pull(void *ctx, __u32 len)
 {
 	must(ctx == &it.skb);
 	if (len > it.len)
-		return -12;	/* ENOMEM */
+		return -12; /* ENOMEM */
 	if (len > it.linear)
 		show(len);
 	return 0;
@@ -129,7 +129,10 @@ static void set_knobs(const struct world *w)
 static void set_image(struct image *image)
 {
 	static const enum bpf_user_map maps[MOAT_PART_COUNT] = {
-		BPF_USER_addr4, BPF_USER_addr6, BPF_USER_classes, BPF_USER_rows,
+		BPF_USER_addr4,
+		BPF_USER_addr6,
+		BPF_USER_classes,
+		BPF_USER_rows,
 	};
 	struct moat_control c = { .word = MOAT_CTL(0, 0, 1, 0),
 				  .heartbeat = NOW };
@@ -234,7 +237,7 @@ static void make_skb(const struct run_packet *p, const struct layout *l)
 	skb->gso_size = p->gso_size;
 	skb->gso_segs = p->gso_segs;
 	skb->pkt_type = mac_is_ours() ? PACKET_HOST : PACKET_OTHERHOST;
-	skb->sk = (void *)&it;	/* there is one, as under TEST_RUN */
+	skb->sk = (void *)&it; /* there is one, as under TEST_RUN */
 	it.network = ETH_HLEN;
 }
 
@@ -252,7 +255,7 @@ void datapath_user_run(const struct run_packet *p, const struct layout *l,
 	memset(&it.xdp, 0, sizeof(it.xdp));
 	it.xdp.ingress_ifindex = p->ifindex;
 	show(l->linear && l->linear < it.len ? l->linear : it.len);
-	ret->action = p->hook == ATTACH_XDP ? moat_xdp(&it.xdp) :
+	ret->action = p->hook == ATTACH_XDP	   ? moat_xdp(&it.xdp) :
 		      p->hook == ATTACH_TC_INGRESS ? moat_tc_ingress(&it.skb) :
 						     moat_tc_egress(&it.skb);
 	trace = shim_lookup(bpf_user_map(BPF_USER_trace), &zero);

@@ -10,8 +10,8 @@
 
 /* How a packet lies in its skb: nothing of it may change a verdict (G10). */
 struct layout {
-	size_t linear;		/* bytes of the linear part, 0: all */
-	bool untag;		/* the first VLAN tag is taken off into the skb */
+	size_t linear; /* bytes of the linear part, 0: all */
+	bool untag;    /* the first VLAN tag is taken off into the skb */
 };
 
 void datapath_user_open(const struct world *w);

@@ -23,7 +23,7 @@
 static struct {
 	struct loop *loop;
 	struct ctl_server *server;
-	int answering;		/* listens; what accepts plays the agent */
+	int answering; /* listens; what accepts plays the agent */
 	char folder[64], control[96], answers[96];
 } it;
 
@@ -53,11 +53,12 @@ static json_t *cmd_explain(struct ctl_request *rq)
 	json_t *reply = ctl_ok();
 	size_t i, good = 0;
 
-	json_array_foreach(probes, i, one) {
+	json_array_foreach(probes, i, one)
+	{
 		char *line = json_dumps(one, 0), err[160] = "";
 		struct probe probe;
-		int r = line ? probe_from_json(line, &probe, err,
-					       sizeof(err)) : -1;
+		int r = line ? probe_from_json(line, &probe, err, sizeof(err)) :
+			       -1;
 
 		must(r || probe.family == 4 || probe.family == 6);
 		must(!line || !r == !err[0]);
@@ -110,8 +111,10 @@ static void leave(void)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct ctl_settings settings = {
-		.control_path = it.control, .group = "no-such-group",
-		.commands = commands, .max_connections = CONNECTIONS,
+		.control_path = it.control,
+		.group = "no-such-group",
+		.commands = commands,
+		.max_connections = CONNECTIONS,
 	};
 	char err[200];
 
@@ -121,8 +124,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	snprintf(it.answers, sizeof(it.answers), "%s/answers.sock", it.folder);
 	it.loop = loop_new();
 	must(it.loop != NULL);
-	must(ctl_server_new(it.loop, &settings, &it.server, err,
-			    sizeof(err)) == 0);
+	must(ctl_server_new(it.loop, &settings, &it.server, err, sizeof(err)) ==
+	     0);
 	it.answering = ctl_listen(it.answers, getgid(), err, sizeof(err));
 	must(it.answering >= 0);
 	atexit(leave);
@@ -135,8 +138,8 @@ static int dial(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	memcpy(addr.sun_path, path, strlen(path) + 1);
-	must(fd >= 0 && connect(fd, (struct sockaddr *)&addr,
-				sizeof(addr)) == 0);
+	must(fd >= 0 &&
+	     connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
 	return fd;
 }
 
@@ -182,7 +185,7 @@ static void to_server(const uint8_t *data, size_t size)
 		size_t n = size - at < piece ? size - at : piece;
 
 		if (send(fd, data + at, n, MSG_NOSIGNAL) != (ssize_t)n)
-			break;	/* it hung up: too much of something */
+			break; /* it hung up: too much of something */
 		loop_run_once(it.loop, 0);
 		hear(fd, &said);
 	}

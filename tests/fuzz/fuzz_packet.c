@@ -26,7 +26,7 @@
 #define FRAME_MAX 2048
 
 static struct world world;
-static bool kernel;		/* the loaded programs are asked, too */
+static bool kernel; /* the loaded programs are asked, too */
 
 static void leave(void)
 {
@@ -75,7 +75,8 @@ static void compare(const struct run_packet *p, const char *first,
 
 	if (answers_equal(&a, &b))
 		return;
-	fprintf(stderr, "%s: %s\n", first, answer_print(&a, line, sizeof(line)));
+	fprintf(stderr, "%s: %s\n", first,
+		answer_print(&a, line, sizeof(line)));
 	fprintf(stderr, "%s: %s\n", second,
 		answer_print(&b, line, sizeof(line)));
 	fprintf(stderr, "hook %d, device %u, gso %u, %zu bytes:", p->hook,
@@ -94,15 +95,16 @@ static struct answer run_alone(const struct run_packet *p, struct layout l)
 
 	datapath_user_clear();
 	datapath_user_run(p, &l, &r);
-	must(r.action == (r.trace.verdict == MOAT_DROP ? TC_ACT_SHOT :
-							 TC_ACT_UNSPEC));
+	must(r.action ==
+	     (r.trace.verdict == MOAT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC));
 	return answer_of(&r);
 }
 
 /* Other layouts of the same packet (G10), and the design. */
 static void check_alone(const struct run_packet *p)
 {
-	struct oracle_packet o = { .frame = p->frame, .len = p->len,
+	struct oracle_packet o = { .frame = p->frame,
+				   .len = p->len,
 				   .forwarded = p->ingress_ifindex };
 	struct answer said = run_alone(p, (struct layout){ 0 }), design;
 
@@ -110,7 +112,8 @@ static void check_alone(const struct run_packet *p)
 		run_alone(p, (struct layout){ .linear = 14 }));
 	compare(p, "whole", said, "half linear",
 		run_alone(p, (struct layout){ .linear = p->len / 2 < 14 ?
-							14 : p->len / 2 }));
+								14 :
+								p->len / 2 }));
 	compare(p, "tag inline", said, "tag in the skb",
 		run_alone(p, (struct layout){ .untag = true }));
 	o.direction = p->hook == ATTACH_TC_EGRESS ? MOAT_EGRESS : MOAT_INGRESS;
@@ -163,7 +166,7 @@ static const struct {
 	{ "denied", BPF_USER_denied },
 };
 
-static const __u64 word_of_policy = ~(0xffffffull << 40);	/* generations
+static const __u64 word_of_policy = ~(0xffffffull << 40); /* generations
 								   differ */
 
 /* What both remember of the packets is the same. */
@@ -174,8 +177,9 @@ static void compare_flows(void)
 	struct moat_flow b;
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
-		for (size_t n = 0; shim_next(bpf_user_map(tables[t].map), n,
-					     &key, &value); n++) {
+		for (size_t n = 0;
+		     shim_next(bpf_user_map(tables[t].map), n, &key, &value);
+		     n++) {
 			a = value;
 			must(!datapath_kernel_flow(tables[t].name, key, &b));
 			must((a->word & word_of_policy) ==

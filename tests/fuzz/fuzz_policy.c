@@ -63,9 +63,8 @@ static void check_answers(const struct policy *p, struct config *c,
 	char line[256];
 
 	if (!engines_open(&e, p, c, NULL, 0))
-		return;		/* a limit, by its name */
-	must(image_verify(&e.image->header,
-			  (const void *const *)e.image->part,
+		return; /* a limit, by its name */
+	must(image_verify(&e.image->header, (const void *const *)e.image->part,
 			  e.image->header.used) == 0);
 	palette_make(p, c, &palette);
 	for (int i = 0; i < PROBES; i++) {
@@ -76,7 +75,8 @@ static void check_answers(const struct policy *p, struct config *c,
 		engines_judge(&e, ENGINE_IMAGE, &probe, &got);
 		if (answers_equal(&want, &got))
 			continue;
-		fprintf(stderr, "%s\n", probe_print(&probe, line, sizeof(line)));
+		fprintf(stderr, "%s\n",
+			probe_print(&probe, line, sizeof(line)));
 		fprintf(stderr, "reference: %s\n",
 			answer_print(&want, line, sizeof(line)));
 		fprintf(stderr, "image: %s\n",

@@ -86,8 +86,8 @@ static void put(const char *name, const struct buf *text)
 }
 
 /* Adds a line, what in the place of a first word (two quotes around one). */
-static void add_filled(struct buf *to, const struct buf *line,
-		       const char *word, const char *what)
+static void add_filled(struct buf *to, const struct buf *line, const char *word,
+		       const char *what)
 {
 	const char *at = memmem(buf_text(line), line->len, word, 3);
 

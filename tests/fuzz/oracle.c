@@ -54,8 +54,7 @@ static void say_yes(enum moat_reason reason, struct answer *ret)
 	ret->verdict = MOAT_ALLOW;
 }
 
-static enum moat_reason own_source(const struct world *w,
-				   const struct probe *p)
+static enum moat_reason own_source(const struct world *w, const struct probe *p)
 {
 	const struct moat_own *own = world_own(w, &p->remote);
 
@@ -75,7 +74,8 @@ static enum moat_reason whose(const struct world *w,
 	if (world_own(w, &r->probe.local))
 		return MOAT_REASON_NONE;
 	return p->direction == MOAT_EGRESS && !p->forwarded ?
-		       MOAT_REASON_SPOOFED_SOURCE : MOAT_REASON_FORWARDED;
+		       MOAT_REASON_SPOOFED_SOURCE :
+		       MOAT_REASON_FORWARDED;
 }
 
 /* RFC 4861 section 7.1, RFC 6980: what a probe can't say. */
@@ -115,7 +115,8 @@ static bool early(const struct world *w, const struct reading *r,
  */
 static bool about_failsafe(const struct world *w, const struct reading *r)
 {
-	struct reading q = { .frame = r->frame, .len = r->end,
+	struct reading q = { .frame = r->frame,
+			     .len = r->end,
 			     .l3 = r->l4 + 8 };
 	const unsigned char *ip = r->frame + q.l3;
 	size_t header, number;
@@ -135,7 +136,7 @@ static bool about_failsafe(const struct world *w, const struct reading *r)
 	p->proto = ip[r->probe.family == 4 ? 9 : 6];
 	p->sport = (uint16_t)(ip[header] << 8 | ip[header + 1]);
 	p->dport = (uint16_t)(ip[header + 2] << 8 | ip[header + 3]);
-	p->flags_given = true;		/* not an opening: both legs count */
+	p->flags_given = true; /* not an opening: both legs count */
 	p->flags = MOAT_TCP_FLAG_ACK;
 	if (p->family == 4) {
 		p->local.b[10] = p->local.b[11] = 255;

@@ -10,10 +10,10 @@
 #include "fuzz/world.h"
 
 struct oracle_packet {
-	const unsigned char *frame;	/* from the Ethernet header on */
+	const unsigned char *frame; /* from the Ethernet header on */
 	size_t len;
 	int direction;
-	bool forwarded;		/* egress: came in by another device */
+	bool forwarded; /* egress: came in by another device */
 };
 void oracle_judge(const struct world *w, const struct oracle_packet *p,
 		  struct answer *ret);
@@ -23,9 +23,9 @@ void oracle_judge(const struct world *w, const struct oracle_packet *p,
 /* A packet read so far. */
 struct reading {
 	const unsigned char *frame;
-	size_t len;		/* of the frame */
-	size_t l3, l4, end;	/* offsets; end: behind the IP packet */
-	bool addresses;		/* those of probe are known */
+	size_t len;	    /* of the frame */
+	size_t l3, l4, end; /* offsets; end: behind the IP packet */
+	bool addresses;	    /* those of probe are known */
 	bool fragment_header, first, later, group;
 	int hops;
 	struct probe probe;

@@ -44,8 +44,7 @@ static void set_addresses(struct reading *r, const unsigned char *from,
 {
 	bool in = r->probe.direction == MOAT_INGRESS;
 	struct moat_addr *source = in ? &r->probe.remote : &r->probe.local;
-	struct moat_addr *destination = in ? &r->probe.local :
-					     &r->probe.remote;
+	struct moat_addr *destination = in ? &r->probe.local : &r->probe.remote;
 
 	memset(source, 0, sizeof(*source));
 	memset(destination, 0, sizeof(*destination));
@@ -137,8 +136,8 @@ static enum moat_reason read_ipv4(struct reading *r)
 
 static bool is_extension(int proto)
 {
-	static const int list[] = { 0, 43, 44, 51, 59, 60, 135, 139, 140,
-				    253, 254 };
+	static const int list[] = { 0,	 43,  44,  51,	59, 60,
+				    135, 139, 140, 253, 254 };
 
 	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
 		if (list[i] == proto)

@@ -32,21 +32,41 @@ static const struct packet_spec alone[] = {
 	{ V4, TCP(80), .flags = SYN },
 	{ V4, TCP(443), .flags = ACK, .payload_len = 40 },
 	{ V4, TCP(22), .flags = SYN },
-	{ .family = 4, .from = "10.8.0.1", .to = "10.0.0.1", TCP(22),
+	{ .family = 4,
+	  .from = "10.8.0.1",
+	  .to = "10.0.0.1",
+	  TCP(22),
 	  .flags = SYN },
-	{ .family = 4, .from = "10.9.0.7", .to = "10.0.0.2", TCP(23),
+	{ .family = 4,
+	  .from = "10.9.0.7",
+	  .to = "10.0.0.2",
+	  TCP(23),
 	  .flags = SYN },
-	{ .family = 4, .from = "10.9.0.7", .to = "10.0.0.3", TCP(80),
+	{ .family = 4,
+	  .from = "10.9.0.7",
+	  .to = "10.0.0.3",
+	  TCP(80),
 	  .flags = SYN },
-	{ .family = 4, .from = "10.66.0.1", .to = "10.0.0.4", TCP(80),
+	{ .family = 4,
+	  .from = "10.66.0.1",
+	  .to = "10.0.0.4",
+	  TCP(80),
 	  .flags = SYN },
 	{ .family = 4, .from = "10.9.0.7", .to = "10.0.0.255", UDP(138) },
 	{ .family = 4, .from = "10.9.0.7", .to = "224.0.0.251", UDP(5353) },
 	{ .family = 4, .from = "10.9.0.7", .to = "192.0.2.1", UDP(53) },
-	{ .family = 4, .from = "0.0.0.0", .to = "255.255.255.255",
-	  .proto = IPPROTO_UDP, .sport = 68, .dport = 67 },
-	{ .family = 4, .from = "10.0.0.9", .to = "10.0.0.1",
-	  .proto = IPPROTO_UDP, .sport = 67, .dport = 68 },
+	{ .family = 4,
+	  .from = "0.0.0.0",
+	  .to = "255.255.255.255",
+	  .proto = IPPROTO_UDP,
+	  .sport = 68,
+	  .dport = 67 },
+	{ .family = 4,
+	  .from = "10.0.0.9",
+	  .to = "10.0.0.1",
+	  .proto = IPPROTO_UDP,
+	  .sport = 67,
+	  .dport = 68 },
 	{ V4, UDP(5050), .payload_len = 100 },
 	{ V4, .proto = IPPROTO_ICMP, .type = 8, .rest = 0x12340001 },
 	{ V4, .proto = IPPROTO_ICMP, .type = 5, .inner = &tcp4 },
@@ -68,15 +88,36 @@ static const struct packet_spec alone[] = {
 	{ .ethertype = PACKET_SET(100), .payload_len = 46 },
 	{ V6, TCP(443), .flags = SYN },
 	{ V6, UDP(53), .payload_len = 16 },
-	{ .family = 6, .from = "fe80::9", .to = "ff02::1:ff00:1", .ttl = 255,
-	  .proto = IPPROTO_ICMPV6, .type = 135, .payload_len = 24 },
-	{ .family = 6, .from = "fe80::9", .to = "ff02::1", .ttl = 255,
-	  .proto = IPPROTO_ICMPV6, .type = 134, .payload_len = 16 },
-	{ .family = 6, .from = "::", .to = "ff02::16", .proto = IPPROTO_ICMPV6,
-	  .type = 143, .payload_len = 20 },
-	{ .family = 6, .from = "fe80::9", .to = "fe80::1",
-	  .proto = IPPROTO_UDP, .sport = 547, .dport = 546 },
-	{ .family = 6, .from = "fe80::9", .to = "fe80::1", TCP(8080),
+	{ .family = 6,
+	  .from = "fe80::9",
+	  .to = "ff02::1:ff00:1",
+	  .ttl = 255,
+	  .proto = IPPROTO_ICMPV6,
+	  .type = 135,
+	  .payload_len = 24 },
+	{ .family = 6,
+	  .from = "fe80::9",
+	  .to = "ff02::1",
+	  .ttl = 255,
+	  .proto = IPPROTO_ICMPV6,
+	  .type = 134,
+	  .payload_len = 16 },
+	{ .family = 6,
+	  .from = "::",
+	  .to = "ff02::16",
+	  .proto = IPPROTO_ICMPV6,
+	  .type = 143,
+	  .payload_len = 20 },
+	{ .family = 6,
+	  .from = "fe80::9",
+	  .to = "fe80::1",
+	  .proto = IPPROTO_UDP,
+	  .sport = 547,
+	  .dport = 546 },
+	{ .family = 6,
+	  .from = "fe80::9",
+	  .to = "fe80::1",
+	  TCP(8080),
 	  .flags = SYN },
 	{ V6, .proto = IPPROTO_ICMPV6, .type = 128, .rest = 0x43210001 },
 	{ V6, .proto = IPPROTO_ICMPV6, .type = 2, .rest = 1280,
@@ -125,8 +166,8 @@ static void save(const char *folder, const struct seed *s)
 
 /* Handshake, then data alone, or data and the end of it. */
 static const uint8_t talk[] = { SYN, SYN | ACK, ACK, ACK, ACK, ACK, ACK, ACK };
-static const uint8_t whole[] = { SYN, SYN | ACK, ACK, ACK, FIN | ACK,
-				 FIN | ACK, ACK, RST };
+static const uint8_t whole[] = { SYN,	    SYN | ACK, ACK, ACK,
+				 FIN | ACK, FIN | ACK, ACK, RST };
 
 /* Eight segments, to and fro; opened from either side. */
 static void one_conversation(const char *folder, const uint8_t flags[8],
@@ -163,10 +204,12 @@ static void exchange(const char *folder, const struct packet_spec *opening)
 	bool v6 = opening->family == 6;
 	struct packet_spec back = packet_reply(opening);
 	struct packet_spec error = {
-		.family = opening->family, .from = v6 ? "2001:db8:7::1" :
-							"192.0.2.9",
-		.to = back.from, .proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
-		.type = v6 ? 1 : 3, .inner = &back,
+		.family = opening->family,
+		.from = v6 ? "2001:db8:7::1" : "192.0.2.9",
+		.to = back.from,
+		.proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+		.type = v6 ? 1 : 3,
+		.inner = &back,
 	};
 	struct seed s = { .len = 0 };
 
@@ -184,10 +227,14 @@ static void fragments(const char *folder, int family)
 				     .payload_len = 16 };
 	struct packet_spec last = { V4, UDP(53), .offset = 3, .id = 9,
 				    .payload_len = 16 };
-	struct packet_spec first6 = { V6, UDP(53), .payload_len = 16, .next = 1,
-		.ext = { { .type = 44, .more = true, .id = 9 } } };
-	struct packet_spec last6 = { V6, UDP(53), .payload_len = 16, .next = 1,
-		.ext = { { .type = 44, .offset = 3, .id = 9 } } };
+	struct packet_spec first6 = {
+		V6, UDP(53), .payload_len = 16, .next = 1,
+		.ext = { { .type = 44, .more = true, .id = 9 } }
+	};
+	struct packet_spec last6 = {
+		V6, UDP(53), .payload_len = 16, .next = 1,
+		.ext = { { .type = 44, .offset = 3, .id = 9 } }
+	};
 	struct seed s = { .len = 0 };
 
 	add(&s, 0, family == 4 ? &last : &last6);
@@ -200,12 +247,15 @@ static void fragments(const char *folder, int family)
 void packet_seeds(const char *folder)
 {
 	static const struct packet_spec out4 = {
-		.family = 4, .from = "10.0.0.1", .to = "192.0.2.5", TCP(443) };
+		.family = 4, .from = "10.0.0.1", .to = "192.0.2.5", TCP(443)
+	};
 	static const struct packet_spec in6 = { V6, TCP(443) };
 	static const struct packet_spec in2 = {
-		.family = 4, .from = "10.9.0.7", .to = "10.0.0.2", TCP(23) };
-	static const struct packet_spec ping4 = {
-		V4, .proto = IPPROTO_ICMP, .type = 8, .rest = 0x00070001 };
+		.family = 4, .from = "10.9.0.7", .to = "10.0.0.2", TCP(23)
+	};
+	static const struct packet_spec ping4 = { V4, .proto = IPPROTO_ICMP,
+						  .type = 8,
+						  .rest = 0x00070001 };
 
 	for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
 		struct packet_spec back = packet_reply(&alone[i]);

@@ -5,7 +5,7 @@
 
 /* Bits in front of each packet. */
 #define PACKET_EGRESS 1
-#define PACKET_FORWARDED 2	/* another device received it */
+#define PACKET_FORWARDED 2 /* another device received it */
 #define PACKET_GSO 4
 
 /* Writes one file for each seed into a folder that is there. */

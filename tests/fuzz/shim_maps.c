@@ -11,7 +11,7 @@
 #include "fuzz/fuzz.h"
 
 #define MAPS_MAX 64
-#define SMALL (64u << 10)	/* arrays that are cleared between inputs */
+#define SMALL (64u << 10) /* arrays that are cleared between inputs */
 
 struct entry {
 	struct entry *next;
@@ -20,7 +20,7 @@ struct entry {
 struct store {
 	struct shim_map map;
 	char *array;
-	struct entry *first;	/* oldest */
+	struct entry *first; /* oldest */
 	size_t count;
 	bool kept;
 };
@@ -119,8 +119,8 @@ static long insert(struct store *s, const void *key, const void *value)
 	return 0;
 }
 
-long shim_update(const struct shim_map *map, const void *key,
-		 const void *value, __u64 flags)
+long shim_update(const struct shim_map *map, const void *key, const void *value,
+		 __u64 flags)
 {
 	struct store *s = store_of(map);
 	void *there = shim_lookup(map, key);

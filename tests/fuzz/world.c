@@ -10,7 +10,7 @@
 #include "policy/reader.h"
 #include "support/build.h"
 
-#define LOOPBACK 1	/* the device that BPF_PROG_TEST_RUN lends */
+#define LOOPBACK 1 /* the device that BPF_PROG_TEST_RUN lends */
 
 static const char config_text[] =
 	"version: 1\n"
@@ -76,7 +76,8 @@ static void add_failsafe(struct world *w)
 		for (size_t n = 0; n < r->npeers; n++)
 			f->entry[f->count++] = (struct moat_failsafe_entry){
 				.peer = r->peers[n].addr,
-				.length = (__u8)addr_mapped_length(&r->peers[n]),
+				.length = (__u8)addr_mapped_length(
+					&r->peers[n]),
 				.direction = (__u8)r->direction,
 				.proto = (__u8)r->proto,
 				.number = (__u8)i,

@@ -8,8 +8,8 @@
 
 static struct cidr big_cidr4(struct rng *r)
 {
-	static const __u8 lengths[] = { 16, 20, 22, 24, 24, 24, 24, 24, 28,
-					32, 32, 32 };
+	static const __u8 lengths[] = { 16, 20, 22, 24, 24, 24,
+					24, 24, 28, 32, 32, 32 };
 	struct cidr c = { .family = 4, .length = RNG_PICK(r, lengths) };
 	__u32 a = (__u32)rng_next(r);
 
@@ -21,8 +21,9 @@ static struct cidr big_cidr4(struct rng *r)
 
 static struct cidr big_cidr6(struct rng *r)
 {
-	static const __u8 lengths[] = { 32, 40, 48, 48, 56, 64, 64, 64, 64,
-					128 };
+	static const __u8 lengths[] = {
+		32, 40, 48, 48, 56, 64, 64, 64, 64, 128
+	};
 	struct cidr c = { .family = 6, .length = RNG_PICK(r, lengths) };
 
 	c.addr.b[0] = 0x20;
@@ -44,8 +45,8 @@ static void big_rule(struct rng *r, struct rule *rule,
 
 	for (size_t i = 0; i < want->cidrs / want->rules; i++)
 		build_peer_cidr(rule, big_cidr(r, want->percent6));
-	build_ports(rule, rng_percent(r, 80) ? IPPROTO_TCP : IPPROTO_UDP,
-		    first, first + (rng_percent(r, 30) ? 1000 : 0));
+	build_ports(rule, rng_percent(r, 80) ? IPPROTO_TCP : IPPROTO_UDP, first,
+		    first + (rng_percent(r, 30) ? 1000 : 0));
 }
 
 struct policy *big_policy(struct rng *r, const struct big_policy *want)
@@ -61,8 +62,10 @@ struct policy *big_policy(struct rng *r, const struct big_policy *want)
 	}
 	for (size_t i = 0; i < want->rules; i++) {
 		snprintf(name, sizeof(name), "rule%zu", i);
-		big_rule(r, build_named(p, i % want->groups, i / want->groups % 2,
-					name), want);
+		big_rule(r,
+			 build_named(p, i % want->groups, i / want->groups % 2,
+				     name),
+			 want);
 	}
 	return p;
 }

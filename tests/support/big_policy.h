@@ -7,7 +7,7 @@
 
 struct big_policy {
 	size_t groups, rules, cidrs;
-	unsigned percent6;	/* of the CIDRs */
+	unsigned percent6; /* of the CIDRs */
 };
 
 /* A unicast CIDR outside 10/8 and fd00::/8. */

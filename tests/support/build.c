@@ -30,11 +30,13 @@ static void *copy_array(const void *from, size_t n, size_t size)
 }
 
 /* Room for one more at the end of an owned array; zeroed. */
-#define ADD(array, count) ({ \
-	(array) = must(realloc((array), ((count) + 1) * sizeof(*(array)))); \
-	memset(&(array)[count], 0, sizeof(*(array))); \
-	&(array)[(count)++]; \
-})
+#define ADD(array, count) \
+	({ \
+		(array) = must( \
+			realloc((array), ((count) + 1) * sizeof(*(array)))); \
+		memset(&(array)[count], 0, sizeof(*(array))); \
+		&(array)[(count)++]; \
+	})
 
 struct policy *build_policy(enum policy_mode mode)
 {
@@ -171,8 +173,8 @@ void build_every(struct rule *r)
 
 void build_proto(struct rule *r, int proto)
 {
-	build_match(r, (struct service_match){ .proto = proto, .type = -1,
-					       .code = -1 });
+	build_match(r, (struct service_match){
+			       .proto = proto, .type = -1, .code = -1 });
 }
 
 void build_ports(struct rule *r, int proto, unsigned first, unsigned last)
@@ -181,13 +183,14 @@ void build_ports(struct rule *r, int proto, unsigned first, unsigned last)
 					       .has_ports = true,
 					       .first = (uint16_t)first,
 					       .last = (uint16_t)last,
-					       .type = -1, .code = -1 });
+					       .type = -1,
+					       .code = -1 });
 }
 
 void build_icmp(struct rule *r, int proto, int type, int code)
 {
-	build_match(r, (struct service_match){ .proto = proto, .type = type,
-					       .code = code });
+	build_match(r, (struct service_match){
+			       .proto = proto, .type = type, .code = code });
 }
 
 void build_limit(struct rule *r, uint64_t rate, uint32_t burst)
@@ -296,8 +299,8 @@ struct config *build_config(void)
 	return c;
 }
 
-struct failsafe_rule *build_failsafe(struct config *c, int direction,
-				     int proto, unsigned port)
+struct failsafe_rule *build_failsafe(struct config *c, int direction, int proto,
+				     unsigned port)
 {
 	struct failsafe_rule *f = ADD(c->failsafe, c->nfailsafe);
 

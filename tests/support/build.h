@@ -32,7 +32,7 @@ void build_peer_set(struct rule *r, size_t set);
 void build_peer_cidr(struct rule *r, struct cidr cidr);
 void build_peer(struct rule *r, const char *cidr);
 
-void build_every(struct rule *r);	/* every protocol */
+void build_every(struct rule *r); /* every protocol */
 void build_proto(struct rule *r, int proto);
 void build_ports(struct rule *r, int proto, unsigned first, unsigned last);
 void build_icmp(struct rule *r, int proto, int type, int code);
@@ -52,8 +52,8 @@ struct probe build_probe(int direction, const char *local, const char *remote,
 /* The agent's defaults of interface.md section 2 as far as verdicts go, and
  * without failsafe. Free with build_config_free(). */
 struct config *build_config(void);
-struct failsafe_rule *build_failsafe(struct config *c, int direction,
-				     int proto, unsigned port);
+struct failsafe_rule *build_failsafe(struct config *c, int direction, int proto,
+				     unsigned port);
 void build_failsafe_peer(struct failsafe_rule *f, struct cidr peer);
 void build_config_free(struct config *c);
 

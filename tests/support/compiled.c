@@ -11,7 +11,10 @@ void compiled_make(struct compiled *ret, const struct policy *p,
 		   size_t nhosts)
 {
 	const struct compile_input in = {
-		.policy = p, .config = c, .hosts = hosts, .nhosts = nhosts,
+		.policy = p,
+		.config = c,
+		.hosts = hosts,
+		.nhosts = nhosts,
 		.slots = &ret->slots,
 	};
 

@@ -8,7 +8,7 @@
 struct compiled {
 	struct slots slots;
 	struct diags diags;
-	struct image *image;	/* NULL: see diags */
+	struct image *image; /* NULL: see diags */
 	struct compile_stats stats;
 	struct image_view view;
 };

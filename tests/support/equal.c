@@ -32,8 +32,7 @@ static bool same_sets(const struct policy *a, const struct policy *b)
 	return true;
 }
 
-static bool same_peers(const struct peer *a, const struct peer *b,
-		       size_t count)
+static bool same_peers(const struct peer *a, const struct peer *b, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (a[i].kind != b[i].kind || a[i].self != b[i].self ||

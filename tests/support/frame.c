@@ -91,7 +91,8 @@ static void build_ether(struct packet *p, const struct packet_spec *s)
 		put16(at + 2, s->vlan[i].tci);
 	}
 	put16(room(p, 2), given(s->ethertype, s->family == 4 ? 0x0800 :
-					      s->family == 6 ? 0x86dd : 0));
+					      s->family == 6 ? 0x86dd :
+							       0));
 }
 
 static void build_ip4(struct packet *p, const struct packet_spec *s)
@@ -103,7 +104,7 @@ static void build_ip4(struct packet *p, const struct packet_spec *s)
 	at[1] = s->tos;
 	put16(at + 4, s->id);
 	put16(at + 6, (given(s->reserved_flag, 0) << 15) | s->dont << 14 |
-		      s->more << 13 | s->offset);
+			      s->more << 13 | s->offset);
 	at[8] = s->ttl || s->ttl_zero ? s->ttl : 64;
 	at[9] = given(s->last_next, s->proto);
 	put_address(at + 12, 4, s->from);
@@ -275,8 +276,9 @@ static void set_checksums(struct packet *p, const struct packet_spec *s)
 	uint32_t crc;
 
 	if (s->family == 4)
-		put16(ip + 10, given(s->ip_checksum, (uint16_t)
-			~packet_sum(ip, p->l4 - p->l3, 0)));
+		put16(ip + 10,
+		      given(s->ip_checksum,
+			    (uint16_t)~packet_sum(ip, p->l4 - p->l3, 0)));
 	if (!header)
 		return;
 	if (s->proto == IPPROTO_TCP)

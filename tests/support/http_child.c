@@ -83,7 +83,7 @@ size_t http_child_fds(const struct http_child *c)
 	while (readdir(d))
 		n++;
 	closedir(d);
-	return n - 2;	/* . and .. */
+	return n - 2; /* . and .. */
 }
 
 size_t http_child_rss(const struct http_child *c)
@@ -102,16 +102,16 @@ size_t http_child_rss(const struct http_child *c)
 
 int http_child_dial(const struct http_child *c, const char *from)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET};
-	struct timeval patience = {.tv_sec = 10};
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	struct timeval patience = { .tv_sec = 10 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (from) {
 		assert_int_equal(inet_pton(AF_INET, from, &addr.sin_addr), 1);
-		assert_int_equal(bind(fd, (struct sockaddr *)&addr,
-				      sizeof(addr)), 0);
+		assert_int_equal(
+			bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	}
 	addr.sin_port = htons((uint16_t)c->port);
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -120,8 +120,8 @@ int http_child_dial(const struct http_child *c, const char *from)
 	return fd;
 }
 
-size_t http_child_ask(const struct http_child *c, const char *bytes,
-		      size_t len, char *ret, size_t ret_len)
+size_t http_child_ask(const struct http_child *c, const char *bytes, size_t len,
+		      char *ret, size_t ret_len)
 {
 	int fd = http_child_dial(c, NULL);
 	size_t sent = 0, have = 0;
@@ -130,7 +130,7 @@ size_t http_child_ask(const struct http_child *c, const char *bytes,
 	while (sent < len) {
 		n = send(fd, bytes + sent, len - sent, MSG_NOSIGNAL);
 		if (n <= 0)
-			break;	/* it has heard enough */
+			break; /* it has heard enough */
 		sent += n;
 	}
 	shutdown(fd, SHUT_WR);

@@ -27,8 +27,8 @@ size_t http_child_rss(const struct http_child *c);
  * end after 10 s. */
 int http_child_dial(const struct http_child *c, const char *from);
 /* Sends bytes on a connection of its own, then reads all there is to read. */
-size_t http_child_ask(const struct http_child *c, const char *bytes,
-		      size_t len, char *ret, size_t ret_len);
+size_t http_child_ask(const struct http_child *c, const char *bytes, size_t len,
+		      char *ret, size_t ret_len);
 /* What `curl ARGS` prints, both streams. */
 void http_child_curl(char *ret, size_t len, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -32,13 +32,13 @@ struct config *random_config(struct rng *r);
 
 /* What a policy and a configuration draw lines through. */
 struct palette {
-	struct cidr *members;	/* of groups and of NACLs' applies_to */
+	struct cidr *members; /* of groups and of NACLs' applies_to */
 	size_t nmembers;
-	struct cidr *cidrs;	/* all of them */
+	struct cidr *cidrs; /* all of them */
 	size_t ncidrs;
 	struct service_match *services;
 	size_t nservices;
-	struct moat_addr *locals;	/* non-empty: the only ones used */
+	struct moat_addr *locals; /* non-empty: the only ones used */
 	size_t nlocals;
 };
 void palette_make(const struct policy *p, const struct config *c,

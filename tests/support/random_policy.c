@@ -39,8 +39,8 @@ static void clear_host_bits(struct cidr *c)
 /* Few distinct bytes, so that CIDRs nest and touch each other often. */
 static struct cidr narrow4(struct rng *r)
 {
-	static const __u8 lengths[] = { 9, 12, 15, 16, 17, 20, 23, 24,
-					25, 28, 30, 31, 32, 32 };
+	static const __u8 lengths[] = { 9,  12, 15, 16, 17, 20, 23,
+					24, 25, 28, 30, 31, 32, 32 };
 	static const __u8 second[] = { 0, 1, 127, 128, 255 };
 	static const __u8 lower[] = { 0, 1, 63, 64, 127, 128, 254, 255 };
 	struct cidr c = { .family = 4 };
@@ -72,14 +72,17 @@ static struct cidr narrow6(struct rng *r)
 struct cidr random_cidr(struct rng *r, int family)
 {
 	static const char *const wide4[] = {
-		"0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "10.0.0.0/8",
-		"8.0.0.0/6", "192.168.0.0/16", "169.254.169.254/32",
-		"255.255.255.254/31", "240.0.0.0/4", "10.255.255.255/32",
+		"0.0.0.0/0",	      "0.0.0.0/1",	    "128.0.0.0/1",
+		"10.0.0.0/8",	      "8.0.0.0/6",	    "192.168.0.0/16",
+		"169.254.169.254/32", "255.255.255.254/31", "240.0.0.0/4",
+		"10.255.255.255/32",
 	};
 	static const char *const wide6[] = {
-		"::/0", "::/1", "8000::/1", "fd00::/8", "fc00::/7",
-		"fe80::/10", "2000::/3", "2001:db8::/32", "ff02::/16",
-		"fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
+		"::/0",	     "::/1",
+		"8000::/1",  "fd00::/8",
+		"fc00::/7",  "fe80::/10",
+		"2000::/3",  "2001:db8::/32",
+		"ff02::/16", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
 	};
 
 	if (rng_percent(r, 20))
@@ -96,9 +99,8 @@ static int random_family(struct rng *r)
 static unsigned random_edge_port(struct rng *r)
 {
 	static const uint16_t edges[] = {
-		0,    1,     22,    53,	   67,	  80,	 443,
-		1023, 1024,  8000,  32767, 32768, 60999, 61000,
-		65534, 65535,
+		0,    1,    22,	   53,	  67,	 80,	443,   1023,
+		1024, 8000, 32767, 32768, 60999, 61000, 65534, 65535,
 	};
 
 	return rng_percent(r, 80) ? RNG_PICK(r, edges) : rng_below(r, 65536);
@@ -107,8 +109,8 @@ static unsigned random_edge_port(struct rng *r)
 static void add_icmp(struct rng *r, struct rule *rule)
 {
 	static const int types4[] = { 0, 3, 5, 8, 8, 9, 11, 13, 17, 255 };
-	static const int types6[] = { 1, 2, 128, 128, 129, 133, 134,
-				      135, 137, 143, 200, 255 };
+	static const int types6[] = { 1,   2,	128, 128, 129, 133,
+				      134, 135, 137, 143, 200, 255 };
 	static const int codes[] = { -1, -1, -1, 0, 1, 4, 255 };
 	bool v4 = rng_percent(r, 50);
 	int type = v4 ? RNG_PICK(r, types4) : RNG_PICK(r, types6);
@@ -124,8 +126,8 @@ static void add_services(struct rng *r, struct rule *rule)
 {
 	static const int ported[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP,
 				      IPPROTO_SCTP };
-	static const int protos[] = { 0, 2, IPPROTO_TCP, IPPROTO_UDP, 47, 50,
-				      51, IPPROTO_SCTP, 253, 255 };
+	static const int protos[] = { 0,  2,  IPPROTO_TCP,  IPPROTO_UDP, 47,
+				      50, 51, IPPROTO_SCTP, 253,	 255 };
 	unsigned n = 1 + rng_below(r, 3);
 
 	if (rng_percent(r, 18)) {
@@ -163,7 +165,8 @@ static void add_peers(struct rng *r, struct policy *p, struct rule *rule,
 
 		if (rng_percent(r, 45)) {
 			build_peer_cidr(rule, random_cidr(r, random_family(r)));
-		} else if (p->sets[set].kind == SET_NACL || rng_percent(r, 25)) {
+		} else if (p->sets[set].kind == SET_NACL ||
+			   rng_percent(r, 25)) {
 			build_peer_set(rule, own);
 			rule->peers[rule->npeers - 1].self = true;
 		} else {
@@ -175,8 +178,8 @@ static void add_peers(struct rng *r, struct policy *p, struct rule *rule,
 static enum policy_mode random_mode(struct rng *r)
 {
 	static const enum policy_mode modes[] = {
-		MODE_INHERIT, MODE_INHERIT, MODE_INHERIT, MODE_INHERIT,
-		MODE_ENFORCE, MODE_AUDIT,
+		MODE_INHERIT, MODE_INHERIT, MODE_INHERIT,
+		MODE_INHERIT, MODE_ENFORCE, MODE_AUDIT,
 	};
 
 	return RNG_PICK(r, modes);
@@ -297,8 +300,7 @@ struct policy *random_policy(struct rng *r)
 	unsigned limited = 0;
 	char name[16];
 
-	p->on_tighten = rng_percent(r, 20) ? TIGHTEN_REEVALUATE :
-					     TIGHTEN_KEEP;
+	p->on_tighten = rng_percent(r, 20) ? TIGHTEN_REEVALUATE : TIGHTEN_KEEP;
 	for (unsigned i = 0; i < lists; i++) {
 		snprintf(name, sizeof(name), "list%u", i);
 		fill_set(r, p, build_list(p, name), 5);
@@ -332,7 +334,7 @@ static struct cidr crowded(struct rng *r, int family)
 		c.addr.b[7] = (__u8)rng_next(r);
 		for (int i = 8; i < 16; i++)
 			c.addr.b[i] = (__u8)rng_next(r);
-		if (rng_percent(r, 50))	/* all of them in one /64 */
+		if (rng_percent(r, 50)) /* all of them in one /64 */
 			c.addr.b[5] = c.addr.b[7] = 0;
 		c.length = (__u8)(56 + rng_below(r, 73));
 	}

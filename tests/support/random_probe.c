@@ -42,10 +42,12 @@ static void keep_rules(struct palette *ret, const struct ruleset *set)
 
 static void keep_failsafe(struct palette *ret, const struct failsafe_rule *f)
 {
-	struct service_match m = { .proto = f->proto, .has_ports = true,
+	struct service_match m = { .proto = f->proto,
+				   .has_ports = true,
 				   .first = f->ports[0].first,
 				   .last = f->ports[0].last,
-				   .type = -1, .code = -1 };
+				   .type = -1,
+				   .code = -1 };
 
 	ret->services = add_one(ret->services, &ret->nservices, &m, sizeof(m));
 	for (size_t i = 0; i < f->npeers; i++)
@@ -120,15 +122,23 @@ struct moat_addr random_near(struct rng *r, const struct cidr *cidr)
 static struct moat_addr special(struct rng *r, int family)
 {
 	static const char *const special4[] = {
-		"0.0.0.0",   "0.1.2.3",	  "127.0.0.1",	 "127.255.255.255",
-		"224.0.0.1", "239.9.9.9", "240.0.0.1",	 "255.255.255.255",
-		"1.0.0.0",   "128.0.0.0", "223.255.255.255",
-		"255.255.255.254",
+		"0.0.0.0",   "0.1.2.3",	  "127.0.0.1",	     "127.255.255.255",
+		"224.0.0.1", "239.9.9.9", "240.0.0.1",	     "255.255.255.255",
+		"1.0.0.0",   "128.0.0.0", "223.255.255.255", "255.255.255.254",
 	};
 	static const char *const special6[] = {
-		"::", "::1", "::2", "ff02::1", "ff02::1:ff00:1", "fe80::1",
-		"fe80::ffff:ffff:ffff:ffff", "febf::1", "fec0::1",
-		"feff:ffff::", "::fffe:ffff:ffff", "::1:0:0:0",
+		"::",
+		"::1",
+		"::2",
+		"ff02::1",
+		"ff02::1:ff00:1",
+		"fe80::1",
+		"fe80::ffff:ffff:ffff:ffff",
+		"febf::1",
+		"fec0::1",
+		"feff:ffff::",
+		"::fffe:ffff:ffff",
+		"::1:0:0:0",
 	};
 	struct moat_addr a;
 
@@ -136,7 +146,7 @@ static struct moat_addr special(struct rng *r, int family)
 		return build_addr(RNG_PICK(r, special4));
 	if (rng_percent(r, 90))
 		return build_addr(RNG_PICK(r, special6));
-	a = addr_from_v4(0x0a000001);	/* v4-mapped, in an IPv6 packet */
+	a = addr_from_v4(0x0a000001); /* v4-mapped, in an IPv6 packet */
 	return a;
 }
 
@@ -164,8 +174,8 @@ struct moat_addr random_local(struct rng *r, const struct palette *palette,
 
 static uint16_t random_port(struct rng *r, const struct palette *palette)
 {
-	static const uint16_t ports[] = { 0,  22,  53,	  67,	 68,	80, 443,
-					  546, 547, 40000, 65534, 65535 };
+	static const uint16_t ports[] = { 0,   22,  53,	 67,	68,    80,
+					  443, 546, 547, 40000, 65534, 65535 };
 	const struct service_match *m;
 
 	if (!palette->nservices || rng_percent(r, 30))
@@ -190,11 +200,11 @@ static uint16_t random_port(struct rng *r, const struct palette *palette)
 static void set_icmp(struct rng *r, const struct palette *palette,
 		     struct probe *probe)
 {
-	static const uint8_t types4[] = { 0, 3,	 4,  5,	 8,  8,	 8,  9,
-					  10, 11, 12, 13, 14, 15, 16, 17, 18 };
-	static const uint8_t types6[] = { 1,   2,   3,	 4,   128, 128, 128,
-					  129, 130, 131, 132, 133, 134, 135,
-					  136, 137, 143, 200 };
+	static const uint8_t types4[] = { 0,  3,  4,  5,  8,  8,  8,  9, 10,
+					  11, 12, 13, 14, 15, 16, 17, 18 };
+	static const uint8_t types6[] = { 1,   2,   3,	 4,   128, 128,
+					  128, 129, 130, 131, 132, 133,
+					  134, 135, 136, 137, 143, 200 };
 
 	probe->type = probe->family == 4 ? RNG_PICK(r, types4) :
 					   RNG_PICK(r, types6);
@@ -239,8 +249,8 @@ static void set_dhcp(struct rng *r, struct probe *probe)
 static int random_proto(struct rng *r, const struct palette *palette,
 			int family)
 {
-	static const int others[] = { 2, 4, 17, 33, 41, 47, 50, 89, 112, 132,
-				      200, 252, 254, 255 };
+	static const int others[] = { 2,  4,   17,  33,	 41,  47,  50,
+				      89, 112, 132, 200, 252, 254, 255 };
 	unsigned kind = rng_below(r, 100);
 
 	if (kind < 40)
@@ -253,8 +263,10 @@ static int random_proto(struct rng *r, const struct palette *palette,
 	if (kind < 84)
 		return IPPROTO_SCTP;
 	if (kind < 92 && palette->nservices) {
-		int proto = palette->services[rng_below(
-			r, (unsigned)palette->nservices)].proto;
+		int proto = palette
+				    ->services[rng_below(
+					    r, (unsigned)palette->nservices)]
+				    .proto;
 
 		if (proto >= 0)
 			return proto;

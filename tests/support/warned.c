@@ -59,10 +59,10 @@ void assert_warned(const char *text, warned_fn fn, const void *arg,
 	fn(p, &diags, arg);
 	assert_int_equal(diags.errors, 0);
 	if (diags.count)
-		qsort(diags.items, diags.count, sizeof(*diags.items),
-		      by_place);
+		qsort(diags.items, diags.count, sizeof(*diags.items), by_place);
 	for (size_t i = 0; i < diags.count; i++)
-		buf_printf(&said, "%d:%d %s\n", diags.items[i].pos.line - HEAD_LINES,
+		buf_printf(&said, "%d:%d %s\n",
+			   diags.items[i].pos.line - HEAD_LINES,
 			   diags.items[i].pos.column, diags.items[i].text);
 	assert_string_equal(buf_text(&said), expected);
 	policy_free(p);

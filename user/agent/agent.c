@@ -19,7 +19,7 @@
 #include "base/log.h"
 
 #define CONFIG_MAX (1u << 20)
-#define MMAP_THRESHOLD (256 << 10)	/* bytes */
+#define MMAP_THRESHOLD (256 << 10) /* bytes */
 #define HEALTH_SECONDS 5
 #define TEXTFILE_SECONDS 15
 #define TRIM_SECONDS 10
@@ -87,11 +87,13 @@ static void on_hangup(int sig, void *arg)
 	if (ctl_reply_code(reply, &error) == CTL_OK)
 		log_notice("reload: %s",
 			   json_is_true(json_object_get(reply, "changed")) ?
-			   "pushed" : "nothing changed");
+				   "pushed" :
+				   "nothing changed");
 	else
-		log_write(LOG_LEVEL_ERROR, "reload: %s\n%s", error,
-			  json_string_value(json_object_get(
-				  reply, "diagnostics")) ?: "");
+		log_write(
+			LOG_LEVEL_ERROR, "reload: %s\n%s", error,
+			json_string_value(json_object_get(reply, "diagnostics")) ?:
+				"");
 	notify("READY=1\nSTATUS=reload: %s", *error ? error : "done");
 	json_decref(reply);
 }
@@ -135,7 +137,8 @@ static int start_ctl(struct agent *a)
 		.control_path = a->config->control_socket,
 		.read_path = a->config->read_socket,
 		.group = a->config->control_group,
-		.commands = agent_commands, .arg = a,
+		.commands = agent_commands,
+		.arg = a,
 	};
 	char err[256];
 	int r = ctl_server_new(a->loop, &settings, &a->ctl, err, sizeof(err));
@@ -152,7 +155,8 @@ static int start_http(struct agent *a, char *err, size_t errlen)
 		.tls_key = a->config->tls_key,
 		.tls_client_ca = a->config->tls_client_ca,
 		.allow_remote = a->config->allow_remote,
-		.page = agent_page, .arg = a,
+		.page = agent_page,
+		.arg = a,
 	};
 
 	return http_new(a->loop, &settings, &a->http, err, errlen);
@@ -163,10 +167,10 @@ json_t *agent_reload(struct agent *a, uid_t uid)
 {
 	char err[512] = "";
 	int r = a->http ? http_reload(a->http, err, sizeof(err)) :
-		start_http(a, err, sizeof(err));
+			  start_http(a, err, sizeof(err));
 
 	return r ? ctl_error(CTL_REFUSED, "metrics: %s", err) :
-		agent_push_file(a, uid);
+		   agent_push_file(a, uid);
 }
 
 static int start_services(struct agent *a)
@@ -175,8 +179,7 @@ static int start_services(struct agent *a)
 	int r;
 
 	a->delta = flow_delta_new();
-	a->series = flow_series_new(a->config->flows_max_series, rule_name,
-				    a);
+	a->series = flow_series_new(a->config->flows_max_series, rule_name, a);
 	a->peers = peers_new();
 	if (!a->delta || !a->series || !a->peers)
 		return -ENOMEM;
@@ -207,9 +210,10 @@ static void push_first(struct agent *a)
 		return;
 	reply = agent_push_file(a, 0);
 	if (ctl_reply_code(reply, &error) != CTL_OK)
-		log_write(LOG_LEVEL_ERROR, "%s: %s\n%s", a->config->policy,
-			  error, json_string_value(json_object_get(
-				  reply, "diagnostics")) ?: "");
+		log_write(
+			LOG_LEVEL_ERROR, "%s: %s\n%s", a->config->policy, error,
+			json_string_value(json_object_get(reply, "diagnostics")) ?:
+				"");
 	json_decref(reply);
 }
 
@@ -284,13 +288,13 @@ static void stop(struct agent *a)
 
 static int run(struct config *config, const char *path)
 {
-	struct agent a = {.config = config, .config_path = path};
+	struct agent a = { .config = config, .config_path = path };
 	int r = start(&a);
 
 	if (!r) {
 		log_notice("moatd " MOAT_VERSION " ready");
-		notify("READY=1\nSTATUS=%s", a.current ? "policy in force" :
-		       "no policy");
+		notify("READY=1\nSTATUS=%s",
+		       a.current ? "policy in force" : "no policy");
 		r = loop_run(a.loop);
 	}
 	stop(&a);
@@ -303,8 +307,9 @@ static int detach(const struct config *c)
 	int r = detach_all(c->bpffs);
 
 	if (r)
-		log_write(LOG_LEVEL_ERROR, "%s: %s", c->bpffs, r == -EBUSY ?
-			  "an agent is running, stop it first" : strerror(-r));
+		log_write(LOG_LEVEL_ERROR, "%s: %s", c->bpffs,
+			  r == -EBUSY ? "an agent is running, stop it first" :
+					strerror(-r));
 	else if (state_open(c->state, &s) == 0)
 		agent_forget_programs(s);
 	state_close(s);

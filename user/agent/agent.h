@@ -33,28 +33,28 @@ struct iface {
 	struct net_link link;
 	struct selection selection;
 	bool known_type, ether;
-	bool was_attached;	/* seen attached and first since it is here */
+	bool was_attached; /* seen attached and first since it is here */
 	struct hook_state hook[ATTACH_HOOK_COUNT];
-	char why[128];		/* why it does not enforce, "" if it does */
-	char xdp_why[128];	/* why there is no XDP */
+	char why[128];	   /* why it does not enforce, "" if it does */
+	char xdp_why[128]; /* why there is no XDP */
 };
 
 /* What the programs do where no policy is held. */
 enum built_in {
-	BUILT_IN_NONE,		/* a policy is held */
-	BUILT_IN_FIRST,		/* nothing was ever committed */
-	BUILT_IN_LOCKDOWN,	/* something was, and nothing can be read */
+	BUILT_IN_NONE,	   /* a policy is held */
+	BUILT_IN_FIRST,	   /* nothing was ever committed */
+	BUILT_IN_LOCKDOWN, /* something was, and nothing can be read */
 };
 
 struct last_push {
-	int64_t time_ms;	/* 0: never */
+	int64_t time_ms; /* 0: never */
 	bool ok;
 	enum metrics_push result;
 	char error[160];
 };
 
-struct walk;			/* expiry.c */
-struct peers;			/* peers.c */
+struct walk;  /* expiry.c */
+struct peers; /* peers.c */
 
 struct agent {
 	struct loop *loop;
@@ -65,22 +65,22 @@ struct agent {
 	struct datapath *dp;
 	struct keep keep;
 	bool pins_hidden;
-	bool attaching;		/* the image stands: devices may have it */
-	json_t *programs;	/* programs.json as last written */
+	bool attaching;	  /* the image stands: devices may have it */
+	json_t *programs; /* programs.json as last written */
 
 	/* Policies. current is what judges; previous what a pending push
 	 * falls back to (NULL: the built-in image). */
 	struct held *current, *previous;
 	enum built_in built_in;
-	bool pending;		/* current waits for its confirmation */
-	int64_t deadline_ms;	/* since 1970, of the pending push */
-	uint32_t last_confirmed, last_undone;	/* generations, for `pending` */
-	bool pins_broken;	/* missing, and can't be made anew */
-	bool corrupt;		/* the image in force was found damaged */
-	struct live *live;	/* of current, NULL: a change compiles */
+	bool pending;	     /* current waits for its confirmation */
+	int64_t deadline_ms; /* since 1970, of the pending push */
+	uint32_t last_confirmed, last_undone; /* generations, for `pending` */
+	bool pins_broken;  /* missing, and can't be made anew */
+	bool corrupt;	   /* the image in force was found damaged */
+	struct live *live; /* of current, NULL: a change compiles */
 	struct slots slots;
-	bool slots_saved;	/* slots.json holds these */
-	struct moat_rule_count *slot_base;	/* counts of former owners */
+	bool slots_saved;		   /* slots.json holds these */
+	struct moat_rule_count *slot_base; /* counts of former owners */
 	size_t nslot_base;
 
 	/* This host. */
@@ -108,7 +108,7 @@ struct agent {
 	uint64_t pushes[METRICS_PUSH_COUNT];
 	struct metrics_histogram push_seconds;
 	bool policy_file_differs;
-	struct timespec file_seen;	/* mtime of the policy file */
+	struct timespec file_seen; /* mtime of the policy file */
 	int file_timer, settle_timer;
 	bool textfile_failed;
 };
@@ -132,16 +132,15 @@ size_t agent_failsafe_peers(const struct config *c);
 
 /* A compiled policy with the slots it was compiled for. */
 struct compiled {
-	struct live *live;	/* owner of image; NULL: not ours */
+	struct live *live; /* owner of image; NULL: not ours */
 	struct image *image;
 	struct slots slots;
 	struct compile_stats stats;
 };
-void compiled_free(struct compiled *c);		/* back to {0} */
+void compiled_free(struct compiled *c); /* back to {0} */
 /* h NULL: the built-in image. -EINVAL with errors in *diags. */
-int agent_compile(struct agent *a, const struct held *h,
-		  enum built_in built_in, struct diags *diags,
-		  struct compiled *ret);
+int agent_compile(struct agent *a, const struct held *h, enum built_in built_in,
+		  struct diags *diags, struct compiled *ret);
 /* Is that image, byte for byte, the one that judges now? */
 bool agent_in_force(struct agent *a, const struct compiled *c);
 /* Is the change in force with live brought up to date? 0, or a compilation is
@@ -149,8 +148,8 @@ bool agent_in_force(struct agent *a, const struct compiled *c);
 int agent_update(struct agent *a, const struct member_list *changes);
 void agent_forget_live(struct agent *a);
 /* Makes room if need be, switches, adopts the slots and what is live. */
-int agent_switch(struct agent *a, struct compiled *c,
-		 uint32_t deadline_seconds, uint32_t *ret_generation);
+int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
+		 uint32_t *ret_generation);
 /* Waits for readers of slots that fell idle once the reply at hand is sent. */
 void agent_settle_soon(struct agent *a);
 int agent_save_slots(struct agent *a, const struct slots *slots);
@@ -174,8 +173,8 @@ int agent_replace_image(struct agent *a);
 
 struct push_request {
 	const char *document, *message;
-	const struct member_list *members;	/* laid over it; NULL: none */
-	uint32_t confirm_seconds;	/* 0: now */
+	const struct member_list *members; /* laid over it; NULL: none */
+	uint32_t confirm_seconds;	   /* 0: now */
 	bool dry_run, audit, allow_unassigned, refuse_cuts;
 	uid_t uid;
 };
@@ -274,11 +273,11 @@ size_t peers_list(const struct peers *p, const struct metrics_peer **ret);
 /* ---- cuts.c ---- */
 
 struct cuts {
-	uint64_t by_state;	/* go on though the new rules would not open
+	uint64_t by_state; /* go on though the new rules would not open
 				   them again */
-	uint64_t cut;		/* end with the switch */
+	uint64_t cut;	   /* end with the switch */
 	bool complete;
-	json_t *kill;		/* filters for `flows kill`, new reference */
+	json_t *kill; /* filters for `flows kill`, new reference */
 };
 /* Judges live flows by an image not yet in force. */
 int agent_count_cuts(struct agent *a, const struct held *h,

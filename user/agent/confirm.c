@@ -29,7 +29,8 @@ const char *agent_fate(const struct agent *a, uint32_t generation)
 static json_t *too_late(struct agent *a)
 {
 	agent_undo(a, "confirmed too late");
-	return ctl_error(CTL_ROLLED_BACK, "too late: the deadline has passed "
+	return ctl_error(CTL_ROLLED_BACK,
+			 "too late: the deadline has passed "
 			 "(or passes within a second), rolled back to "
 			 "generation %u",
 			 a->current ? a->current->record->generation : 0);
@@ -41,11 +42,13 @@ json_t *agent_confirm(struct agent *a, uint32_t generation)
 	int r;
 
 	if (!a->pending && generation && generation == a->last_undone)
-		return ctl_error(CTL_ROLLED_BACK, "generation %u was rolled "
-				 "back", generation);
+		return ctl_error(CTL_ROLLED_BACK,
+				 "generation %u was rolled "
+				 "back",
+				 generation);
 	if (!a->pending)
 		return ctl_error(CTL_REFUSED, "no push waits for its "
-				 "confirmation");
+					      "confirmation");
 	if (generation && generation != a->current->record->generation)
 		return ctl_error(CTL_REFUSED, "generation %u waits, not %u",
 				 a->current->record->generation, generation);
@@ -61,16 +64,19 @@ json_t *agent_confirm(struct agent *a, uint32_t generation)
 	a->built_in = BUILT_IN_NONE;
 	r = state_promote(a->state, a->current->record);
 	if (r)
-		log_write(LOG_LEVEL_ERROR, "state: %s: a restart comes up "
-			  "with the policy before", strerror(-r));
+		log_write(LOG_LEVEL_ERROR,
+			  "state: %s: a restart comes up "
+			  "with the policy before",
+			  strerror(-r));
 	log_notice("generation %u confirmed", a->last_confirmed);
 	agent_check_file_soon(a);
 	reply = ctl_ok();
 	json_object_set_new(reply, "generation",
 			    json_integer(a->last_confirmed));
 	if (r)
-		json_object_set_new(reply, "warnings", json_pack(
-			"[s]", "in force, but not written to disk"));
+		json_object_set_new(
+			reply, "warnings",
+			json_pack("[s]", "in force, but not written to disk"));
 	return reply;
 }
 
@@ -121,10 +127,10 @@ static json_t *undone_reply(struct agent *a)
 	store_state(a->dp, &s);
 	json_object_set_new(reply, "changed", json_true());
 	json_object_set_new(reply, "generation", json_integer(s.generation));
-	json_object_set_new(reply, "policy", h ?
-			    json_string(h->record->policy) : json_null());
-	json_object_set_new(reply, "revision", h ?
-			    json_string(h->record->revision) : json_null());
+	json_object_set_new(reply, "policy",
+			    h ? json_string(h->record->policy) : json_null());
+	json_object_set_new(reply, "revision",
+			    h ? json_string(h->record->revision) : json_null());
 	return reply;
 }
 
@@ -157,19 +163,22 @@ json_t *agent_rollback(struct agent *a, uint32_t generation,
 		       uint32_t confirm_seconds, uid_t uid)
 {
 	CLEANUP(record) struct record *old = NULL;
-	struct push_request rq = {.confirm_seconds = confirm_seconds,
-				  .allow_unassigned = true, .uid = uid};
+	struct push_request rq = { .confirm_seconds = confirm_seconds,
+				   .allow_unassigned = true,
+				   .uid = uid };
 	char message[64];
 	int r;
 
 	if (a->pending) {
-		if (generation && (!a->previous || generation !=
-				   a->previous->record->generation))
-			return ctl_error(CTL_REFUSED, "unconfirmed push "
+		if (generation &&
+		    (!a->previous ||
+		     generation != a->previous->record->generation))
+			return ctl_error(CTL_REFUSED,
+					 "unconfirmed push "
 					 "pending: roll that back first");
 		r = agent_undo(a, "on request");
 		return r ? ctl_error(CTL_REFUSED, "%s", strerror(-r)) :
-			undone_reply(a);
+			   undone_reply(a);
 	}
 	if (!generation && a->current)
 		generation = generation_before(a);
@@ -179,7 +188,7 @@ json_t *agent_rollback(struct agent *a, uint32_t generation,
 	if (r)
 		return ctl_error(CTL_REFUSED, "generation %u: %s", generation,
 				 r == -ENOENT ? "not in the history" :
-				 strerror(-r));
+						strerror(-r));
 	snprintf(message, sizeof(message), "rollback to generation %u",
 		 generation);
 	rq.document = old->document;

@@ -15,16 +15,16 @@
 #include "reference/reference.h"
 
 #define SLICE 4096
-#define BUDGET_NS 100000000ull	/* a push is to be in force in 250 ms */
-#define KILL_MAX 10		/* filters named */
+#define BUDGET_NS 100000000ull /* a push is to be in force in 250 ms */
+#define KILL_MAX 10	       /* filters named */
 
 struct job {
 	struct image_view view;
 	const struct policy *policy;
 	struct config config;
 	struct cuts *cuts;
-	uint64_t now;		/* jiffies */
-	uint64_t stop_ns;	/* 0: look at all */
+	uint64_t now;	  /* jiffies */
+	uint64_t stop_ns; /* 0: look at all */
 };
 
 /* The opening packet of a flow, as if it belonged to none. */
@@ -33,9 +33,11 @@ static struct probe opening_of(const struct flow_record *r)
 	int direction = r->flow.direction;
 	bool ports = proto_has_ports(r->key.proto);
 	uint16_t near = ntohs(r->key.lport), far = ntohs(r->key.rport);
-	struct probe p = {.direction = direction, .proto = r->key.proto,
-			  .local = r->key.local, .remote = r->key.remote,
-			  .family = addr_is_v4(&r->key.local) ? 4 : 6};
+	struct probe p = { .direction = direction,
+			   .proto = r->key.proto,
+			   .local = r->key.local,
+			   .remote = r->key.remote,
+			   .family = addr_is_v4(&r->key.local) ? 4 : 6 };
 
 	if (ports) {
 		p.sport = direction == MOAT_EGRESS ? near : far;
@@ -53,14 +55,13 @@ static void name_filter(struct cuts *c, const struct flow_record *r)
 	const json_t *one;
 	size_t i;
 
-	snprintf(text, sizeof(text), addr_is_v4(&r->key.remote) ? "%s:%u" :
-		 "[%s]:%u", addr_print(&r->key.remote, addr),
-		 flow_service_port(r));
+	snprintf(text, sizeof(text),
+		 addr_is_v4(&r->key.remote) ? "%s:%u" : "[%s]:%u",
+		 addr_print(&r->key.remote, addr), flow_service_port(r));
 	if (json_array_size(c->kill) >= KILL_MAX)
 		return;
-	json_array_foreach(c->kill, i, one)
-		if (strcmp(json_string_value(one), text) == 0)
-			return;
+	json_array_foreach(c->kill, i, one) if (strcmp(json_string_value(one),
+						       text) == 0) return;
 	json_array_append_new(c->kill, json_string(text));
 }
 
@@ -87,8 +88,7 @@ static bool judge_flow(const struct flow_record *r, void *arg)
 		j->cuts->complete = false;
 		return false;
 	}
-	if (r->flow.expires <= j->now ||
-	    (r->flow.marks & MOAT_MARK_PROMOTED) ||
+	if (r->flow.expires <= j->now || (r->flow.marks & MOAT_MARK_PROMOTED) ||
 	    (r->flow.word & MOAT_WORD_FAILSAFE))
 		return true;
 	p = opening_of(r);
@@ -109,24 +109,29 @@ int agent_count_cuts(struct agent *a, const struct held *h,
 		     const struct compiled *c, bool all, struct cuts *ret)
 {
 	static const enum moat_table tables[] = {
-		MOAT_TABLE_FLOWS, MOAT_TABLE_UDP, MOAT_TABLE_OTHER,
+		MOAT_TABLE_FLOWS,
+		MOAT_TABLE_UDP,
+		MOAT_TABLE_OTHER,
 	};
-	struct job j = {.cuts = ret, .config = *a->config,
-			.policy = h->policy};
+	struct job j = { .cuts = ret,
+			 .config = *a->config,
+			 .policy = h->policy };
 	size_t i;
 	int part, r = 0;
 
-	*ret = (struct cuts){.complete = true, .kill = json_array()};
-	j.view = (struct image_view){.header = &c->image->header,
-				     .slots = &c->slots,
-				     .config = &j.config};
+	*ret = (struct cuts){ .complete = true, .kill = json_array() };
+	j.view = (struct image_view){ .header = &c->image->header,
+				      .slots = &c->slots,
+				      .config = &j.config };
 	for (part = 0; part < MOAT_PART_COUNT; part++)
 		j.view.part[part] = c->image->part[part];
 	j.now = datapath_jiffies(a->dp);
 	j.stop_ns = all ? 0 : clock_boot_ns() + BUDGET_NS;
 	for (i = 0; i < ARRAY_SIZE(tables) && ret->complete && r >= 0; i++) {
-		struct flow_slice slice = {.table = tables[i], .max = SLICE,
-					   .fn = judge_flow, .arg = &j};
+		struct flow_slice slice = { .table = tables[i],
+					    .max = SLICE,
+					    .fn = judge_flow,
+					    .arg = &j };
 
 		do {
 			r = flows_walk(a->dp, &slice);

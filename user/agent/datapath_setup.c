@@ -18,8 +18,9 @@ static __u32 rule_slots(void)
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	__u32 n = RULES_MOST;
 
-	while (n > RULES_LEAST && n * sizeof(struct moat_rule_count) *
-				  (cpus > 0 ? cpus : 1) > RULE_BYTES)
+	while (n > RULES_LEAST &&
+	       n * sizeof(struct moat_rule_count) * (cpus > 0 ? cpus : 1) >
+		       RULE_BYTES)
 		n /= 2;
 	return n;
 }
@@ -32,8 +33,10 @@ static __u32 rule_slots(void)
 void agent_settings(const struct config *c, struct datapath_settings *ret)
 {
 	static const __u32 part_bytes[MOAT_PART_COUNT] = {
-		[MOAT_PART_ADDR4] = 4u << 20, [MOAT_PART_ADDR6] = 1u << 20,
-		[MOAT_PART_CLASSES] = 512u << 10, [MOAT_PART_ROWS] = 4u << 20,
+		[MOAT_PART_ADDR4] = 4u << 20,
+		[MOAT_PART_ADDR6] = 1u << 20,
+		[MOAT_PART_CLASSES] = 512u << 10,
+		[MOAT_PART_ROWS] = 4u << 20,
 	};
 	struct datapath_settings s = {
 		.memory_limit = c->tables.memory,
@@ -121,8 +124,10 @@ int agent_set_failsafe(struct agent *a)
 	for (i = 0; i < a->config->nfailsafe && !r; i++)
 		r = add_rule(&f, &a->config->failsafe[i], i);
 	if (r)
-		return log_error(r, "failsafe: more than %d pairs of peer and "
-				 "ports", MOAT_FAILSAFE_MAX);
+		return log_error(r,
+				 "failsafe: more than %d pairs of peer and "
+				 "ports",
+				 MOAT_FAILSAFE_MAX);
 	r = datapath_set_failsafe(a->dp, &f);
 	return r ? log_error(r, "failsafe: %s", strerror(-r)) : 0;
 }

@@ -18,9 +18,9 @@ static void add(struct doctor *d, const char *name, const char *level,
 		const char *text, const char *fix)
 {
 	d->bad = d->bad || strcmp(level, "bad") == 0;
-	json_array_append_new(d->checks, json_pack(
-		"{s:s, s:s, s:s, s:s}", "name", name, "level", level, "text",
-		text, "fix", fix));
+	json_array_append_new(d->checks, json_pack("{s:s, s:s, s:s, s:s}",
+						   "name", name, "level", level,
+						   "text", text, "fix", fix));
 }
 
 static void kernel(struct doctor *d)
@@ -33,7 +33,8 @@ static void kernel(struct doctor *d)
 		 f->xdp_frags ? "with frags" : "without frags");
 	add(d, "kernel", "ok", text, "");
 	if (f->memlock_limited)
-		add(d, "memlock", "bad", "RLIMIT_MEMLOCK is finite and this "
+		add(d, "memlock", "bad",
+		    "RLIMIT_MEMLOCK is finite and this "
 		    "kernel (before 5.11) counts maps against it",
 		    "LimitMEMLOCK=infinity in moatd.service");
 }
@@ -48,8 +49,10 @@ static void degraded(struct doctor *d)
 		add(d, "enforcement", "bad", json_string_value(one),
 		    "moat status shows each interface and why");
 	if (!json_array_size(list))
-		add(d, "enforcement", "ok", "every selected interface carries "
-		    "our programs, first on their hooks", "");
+		add(d, "enforcement", "ok",
+		    "every selected interface carries "
+		    "our programs, first on their hooks",
+		    "");
 	json_decref(list);
 }
 
@@ -66,16 +69,22 @@ static void policy(struct doctor *d)
 	if (a->current && unassigned)
 		add(d, "addresses", "note", text, "moat status lists them");
 	if (a->policy_file_differs)
-		add(d, "policy file", "note", "the configured file is not the "
-		    "policy in force", "moat push it, or systemctl reload "
+		add(d, "policy file", "note",
+		    "the configured file is not the "
+		    "policy in force",
+		    "moat push it, or systemctl reload "
 		    "moatd");
 	if (a->config->max_mode_audit)
-		add(d, "max_mode", "note", "max_mode: audit: nothing is "
-		    "dropped on this host", "take it out of moatd.yaml when "
+		add(d, "max_mode", "note",
+		    "max_mode: audit: nothing is "
+		    "dropped on this host",
+		    "take it out of moatd.yaml when "
 		    "the counters look right");
 	if (!agent_failsafe_peers(a->config))
-		add(d, "failsafe", "note", "no failsafe is configured: a bad "
-		    "policy can lock you out", "failsafe: in moatd.yaml");
+		add(d, "failsafe", "note",
+		    "no failsafe is configured: a bad "
+		    "policy can lock you out",
+		    "failsafe: in moatd.yaml");
 }
 
 static void not_seen(struct doctor *d)
@@ -85,8 +94,10 @@ static void not_seen(struct doctor *d)
 	char text[200];
 
 	for (i = 0; i < n; i++) {
-		snprintf(text, sizeof(text), "%s: RDMA traffic passes none of "
-			 "our hooks", devices[i].name);
+		snprintf(text, sizeof(text),
+			 "%s: RDMA traffic passes none of "
+			 "our hooks",
+			 devices[i].name);
 		add(d, "rdma", "note", text, "limit it in the fabric");
 	}
 }
@@ -96,7 +107,7 @@ static const char *driver_risk(const struct iface *i)
 	if (strcmp(i->link.kind, "veth") == 0)
 		return "turns off TSO of the peer";
 	return i->link.carrier ? "may reset queues and flap the link" :
-		"there is no carrier, so nothing to lose";
+				 "there is no carrier, so nothing to lose";
 }
 
 static void xdp(struct doctor *d)
@@ -112,9 +123,10 @@ static void xdp(struct doctor *d)
 			snprintf(text, sizeof(text), "%s: XDP is attached",
 				 i->link.name);
 		else
-			snprintf(text, sizeof(text), "%s: no XDP (%s); a "
-				 "native attach %s", i->link.name,
-				 i->xdp_why, driver_risk(i));
+			snprintf(text, sizeof(text),
+				 "%s: no XDP (%s); a "
+				 "native attach %s",
+				 i->link.name, i->xdp_why, driver_risk(i));
 		add(d, "xdp", "ok", text, "");
 	}
 }
@@ -126,14 +138,16 @@ static void sockets(struct doctor *d)
 
 	if (ctl_server_group_known(a->ctl))
 		return;
-	snprintf(text, sizeof(text), "group %s does not exist, the sockets "
-		 "belong to root alone", a->config->control_group);
+	snprintf(text, sizeof(text),
+		 "group %s does not exist, the sockets "
+		 "belong to root alone",
+		 a->config->control_group);
 	add(d, "control socket", "note", text, "groupadd -r moat");
 }
 
 json_t *agent_doctor(struct agent *a)
 {
-	struct doctor d = {.agent = a, .checks = json_array()};
+	struct doctor d = { .agent = a, .checks = json_array() };
 	json_t *reply = ctl_ok();
 
 	kernel(&d);

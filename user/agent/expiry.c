@@ -17,33 +17,33 @@
 
 #define SLICE_MAX 1024
 #define SLICE_MIN 128
-#define SLICE_NS 2000000u	/* of CPU; half of it is aimed at */
-#define GAP_MS 5		/* between slices, at least */
+#define SLICE_NS 2000000u /* of CPU; half of it is aimed at */
+#define GAP_MS 5	  /* between slices, at least */
 #define GAP_MAX_MS 200
-#define REST 23		/* gap to work: a twenty-fourth of a core */
+#define REST 23 /* gap to work: a twenty-fourth of a core */
 #define REST_PRESSED 3
-#define PERIOD_MS 15000		/* from one walk's begin to the next one's */
-#define PERIOD_FULL_MS 3000	/* while a table is more than half full */
-#define PERIOD_SMALL_MS 2000	/* while a walk costs next to nothing */
-#define SMALL 10000		/* flows in all */
-#define SWEEP 4096		/* places of the delta tables, a slice */
-#define CLEAN_WALKS 2		/* that find a slot unused before it goes */
+#define PERIOD_MS 15000	     /* from one walk's begin to the next one's */
+#define PERIOD_FULL_MS 3000  /* while a table is more than half full */
+#define PERIOD_SMALL_MS 2000 /* while a walk costs next to nothing */
+#define SMALL 10000	     /* flows in all */
+#define SWEEP 4096	     /* places of the delta tables, a slice */
+#define CLEAN_WALKS 2	     /* that find a slot unused before it goes */
 
 /* Tables with flows, in the order of the walk. */
 static const enum moat_table walked[] = {
-	MOAT_TABLE_FLOWS, MOAT_TABLE_UDP, MOAT_TABLE_OTHER,
-	MOAT_TABLE_EMBRYONIC_OUT, MOAT_TABLE_EMBRYONIC_IN,
-	MOAT_TABLE_CLOSING, MOAT_TABLE_DENIED,
+	MOAT_TABLE_FLOWS,	  MOAT_TABLE_UDP,	   MOAT_TABLE_OTHER,
+	MOAT_TABLE_EMBRYONIC_OUT, MOAT_TABLE_EMBRYONIC_IN, MOAT_TABLE_CLOSING,
+	MOAT_TABLE_DENIED,
 };
 
 struct walk {
 	struct agent *agent;
 	struct flow_slice slice;
-	size_t at;		/* index into walked */
+	size_t at; /* index into walked */
 	int timer;
 	uint64_t began_ms;
 	size_t entries[MOAT_TABLE_COUNT];
-	size_t freed, freed_before;	/* of tables that don't evict */
+	size_t freed, freed_before; /* of tables that don't evict */
 	uint64_t expired[METRICS_EXPIRY_COUNT];
 	uint64_t killed;
 	/* Slots that flows of this walk hold, complete at its end; and how
@@ -51,7 +51,7 @@ struct walk {
 	unsigned char *held, *clean;
 	size_t nheld, nclean;
 	struct metrics_upkeep upkeep;
-	uint64_t longest_ns;	/* slice of this walk, others' time in it too */
+	uint64_t longest_ns; /* slice of this walk, others' time in it too */
 };
 
 static size_t limit_of(const struct config *c, enum moat_table t)
@@ -320,8 +320,9 @@ static unsigned int gap_ms(const struct walk *w, uint64_t cost_ns)
 {
 	uint64_t gap = cost_ns * (pressed(w) ? REST_PRESSED : REST) / 1000000;
 
-	return gap < GAP_MS ? GAP_MS : gap > GAP_MAX_MS ? GAP_MAX_MS :
-		(unsigned int)gap;
+	return gap < GAP_MS	? GAP_MS :
+	       gap > GAP_MAX_MS ? GAP_MAX_MS :
+				  (unsigned int)gap;
 }
 
 static void end_walk(struct walk *w)
@@ -339,7 +340,8 @@ static void end_walk(struct walk *w)
 	w->at = 0;
 	w->freed_before = w->freed;
 	schedule(w, took_ms + GAP_MS < period_ms(w) ?
-		 (unsigned int)(period_ms(w) - took_ms) : GAP_MS);
+			    (unsigned int)(period_ms(w) - took_ms) :
+			    GAP_MS);
 }
 
 static void begin_walk(struct walk *w)
@@ -420,9 +422,11 @@ int agent_start_expiry(struct agent *a)
 	if (!w)
 		return -ENOMEM;
 	w->agent = a;
-	w->slice = (struct flow_slice){.max = SLICE_MAX, .fn = on_dead,
-				       .stays = on_live, .ahead = on_ahead,
-				       .arg = w};
+	w->slice = (struct flow_slice){ .max = SLICE_MAX,
+					.fn = on_dead,
+					.stays = on_live,
+					.ahead = on_ahead,
+					.arg = w };
 	a->walk = w;
 	schedule(w, 1000);
 	return w->timer < 0 ? w->timer : 0;

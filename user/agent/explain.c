@@ -14,7 +14,7 @@
 #include "kern/run.h"
 #include "reference/reference.h"
 
-#define LOOPBACK 1	/* the device that TEST_RUN lends */
+#define LOOPBACK 1 /* the device that TEST_RUN lends */
 #define PROBES_MAX 100000
 #define TABLE_ENTRIES 64
 
@@ -24,12 +24,12 @@ struct explaining {
 	struct agent *agent;
 	enum engine engine;
 	bool replies;
-	const struct held *held;	/* what is judged by */
-	struct held *own;		/* if it came with the request */
-	struct config config;		/* modes taken in */
+	const struct held *held; /* what is judged by */
+	struct held *own;	 /* if it came with the request */
+	struct config config;	 /* modes taken in */
 	uint32_t generation;
 	struct compiled compiled;
-	struct datapath *dp;		/* kernel engine */
+	struct datapath *dp; /* kernel engine */
 };
 
 static void explaining_done(struct explaining *e)
@@ -45,7 +45,7 @@ static json_t *refuse(struct diags *diags, const char *what, int err)
 {
 	json_t *reply = ctl_error(CTL_REFUSED, "%s: %s", what,
 				  err == -EINVAL ? "the policy is refused" :
-				  strerror(-err));
+						   strerror(-err));
 	struct buf text = {};
 
 	if (diags->errors && diags_render(diags, &text) == 0)
@@ -70,8 +70,9 @@ static json_t *set_policy(struct explaining *e, const char *document)
 		e->generation = 0;
 	}
 	if (!r && e->engine != ENGINE_REFERENCE)
-		r = agent_compile(a, e->held, e->held ? BUILT_IN_NONE :
-				  a->built_in, &diags, &e->compiled);
+		r = agent_compile(a, e->held,
+				  e->held ? BUILT_IN_NONE : a->built_in, &diags,
+				  &e->compiled);
 	if (r)
 		error = refuse(&diags, "explain", r);
 	e->config = *a->config;
@@ -82,7 +83,7 @@ static json_t *set_policy(struct explaining *e, const char *document)
 
 static int fill_failsafe(struct explaining *e)
 {
-	struct agent other = {.config = e->agent->config, .dp = e->dp};
+	struct agent other = { .config = e->agent->config, .dp = e->dp };
 
 	return agent_set_failsafe(&other);
 }
@@ -118,7 +119,7 @@ static json_t *open_kernel(struct explaining *e)
 /* local is taken as the only address of this host (F43). */
 static int set_local(struct explaining *e, const struct probe *p)
 {
-	struct own_entry own = {p->local, {.ifindex = LOOPBACK}};
+	struct own_entry own = { p->local, { .ifindex = LOOPBACK } };
 	struct moat_iface iface = {
 		.ifindex = LOOPBACK,
 		.flags = MOAT_IFACE_ETHER | MOAT_IFACE_SELECTED,
@@ -139,8 +140,9 @@ static int by_kernel(struct explaining *e, const struct probe *p,
 	unsigned char frame[WIRE_MAX];
 	struct run_packet packet = {
 		.hook = p->direction == MOAT_INGRESS ? ATTACH_TC_INGRESS :
-			ATTACH_TC_EGRESS,
-		.frame = frame, .ifindex = LOOPBACK,
+						       ATTACH_TC_EGRESS,
+		.frame = frame,
+		.ifindex = LOOPBACK,
 	};
 	struct run_result result;
 	int r = set_local(e, p);
@@ -155,7 +157,8 @@ static int by_kernel(struct explaining *e, const struct probe *p,
 		return r;
 	*ret = (struct answer){
 		.verdict = (enum moat_verdict)result.trace.verdict,
-		.reason = (enum moat_reason)result.trace.reason};
+		.reason = (enum moat_reason)result.trace.reason
+	};
 	if (ret->reason == MOAT_REASON_FAILSAFE)
 		snprintf(ret->rule, sizeof(ret->rule), "failsafe/%u",
 			 result.trace.failsafe);
@@ -169,8 +172,8 @@ static int judge(struct explaining *e, const struct probe *p,
 		 struct answer *ret)
 {
 	const struct policy *policy = e->held ? e->held->policy : NULL;
-	struct image_view view = {.slots = &e->compiled.slots,
-				  .config = &e->config};
+	struct image_view view = { .slots = &e->compiled.slots,
+				   .config = &e->config };
 	struct answer reply;
 	int i, r = 0;
 
@@ -227,7 +230,7 @@ static json_t *answer_all(struct explaining *e, const json_t *probes)
 
 static json_t *get_engine(const json_t *rq, enum engine *ret)
 {
-	static const char *const names[] = {"reference", "image", "kernel"};
+	static const char *const names[] = { "reference", "image", "kernel" };
 	const char *name = "kernel";
 	int i;
 
@@ -245,7 +248,7 @@ static json_t *get_engine(const json_t *rq, enum engine *ret)
 json_t *agent_explain(struct ctl_request *rq)
 {
 	const json_t *probes = json_object_get(rq->json, "probes");
-	struct explaining e = {.agent = rq->arg};
+	struct explaining e = { .agent = rq->arg };
 	const char *document = NULL;
 	json_t *reply;
 

@@ -11,7 +11,7 @@
  * compared in that. */
 static int canonical(const char *document, struct buf *ret)
 {
-	const struct document doc = {"policy", document, strlen(document)};
+	const struct document doc = { "policy", document, strlen(document) };
 	const struct reader_options options = {};
 	struct diags diags = {};
 	struct policy *p = policy_read(&doc, 1, &options, &diags);

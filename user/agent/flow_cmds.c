@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "policy/probe.h"
 
-#define SLICE 64		/* flows in one line */
+#define SLICE 64 /* flows in one line */
 #define KILL_SLICE 512
 
 static const char *const tables[] = {
@@ -24,9 +24,9 @@ static const char *const states[] = MOAT_FLOW_STATE_NAMES;
 struct filter {
 	bool has_peer, has_local;
 	struct cidr peer, local;
-	int port, proto;	/* -1: any */
-	const char *rule;	/* GROUP or GROUP/NAME */
-	int verdict, table;	/* -1: any */
+	int port, proto;    /* -1: any */
+	const char *rule;   /* GROUP or GROUP/NAME */
+	int verdict, table; /* -1: any */
 };
 
 /* ---- filter ---- */
@@ -74,8 +74,8 @@ static json_t *get_names(const json_t *rq, struct filter *f)
 					       MOAT_VERDICT_COUNT)) < 0))
 		return bad("verdict");
 	if (ctl_get_string(rq, "table", &table) ||
-	    (table && (f->table = index_of(table, tables,
-					   MOAT_TABLE_FRAGMENTS)) < 0))
+	    (table &&
+	     (f->table = index_of(table, tables, MOAT_TABLE_FRAGMENTS)) < 0))
 		return bad("table");
 	return NULL;
 }
@@ -84,8 +84,9 @@ static json_t *get_filter(const json_t *rq, struct filter *f)
 {
 	long long port = -1;
 
-	*f = (struct filter){.port = -1, .proto = -1, .verdict = -1,
-			     .table = -1};
+	*f = (struct filter){
+		.port = -1, .proto = -1, .verdict = -1, .table = -1
+	};
 	if (get_cidr(rq, "peer", &f->peer, &f->has_peer))
 		return bad("peer");
 	if (get_cidr(rq, "local", &f->local, &f->has_local))
@@ -121,14 +122,14 @@ static bool matches(struct agent *a, const struct filter *f,
 		return false;
 	return (!f->has_peer || cidr_contains(&f->peer, &r->key.remote)) &&
 	       (!f->has_local || cidr_contains(&f->local, &r->key.local)) &&
-	       (f->port < 0 || (proto_has_ports(r->key.proto) &&
-				flow_service_port(r) ==
-				(unsigned int)f->port)) &&
+	       (f->port < 0 ||
+		(proto_has_ports(r->key.proto) &&
+		 flow_service_port(r) == (unsigned int)f->port)) &&
 	       (f->proto < 0 || r->key.proto == f->proto) &&
 	       (f->verdict < 0 || (int)flow_verdict(r) == f->verdict) &&
 	       (f->table < 0 || (int)r->table == f->table) &&
-	       (!f->rule || rule_matches(f->rule, rule_text(a, r, name,
-							    sizeof(name))));
+	       (!f->rule ||
+		rule_matches(f->rule, rule_text(a, r, name, sizeof(name))));
 }
 
 /* ---- one flow ---- */
@@ -148,10 +149,11 @@ static void add_ports(json_t *o, const struct flow_record *r)
 		json_object_set_new(o, "icmp_type", json_integer(far >> 8));
 		json_object_set_new(o, "icmp_code", json_integer(far & 0xff));
 	}
-	json_object_set_new(o, "local_port", json_integer(
-		r->key.opener ? 0 : ntohs(r->key.lport)));
-	json_object_set_new(o, "remote_port", json_integer(
-		r->key.opener ? 0 : far));
+	json_object_set_new(o, "local_port",
+			    json_integer(r->key.opener ? 0 :
+							 ntohs(r->key.lport)));
+	json_object_set_new(o, "remote_port",
+			    json_integer(r->key.opener ? 0 : far));
 }
 
 static void add_times(struct agent *a, json_t *o, const struct flow_record *r)
@@ -162,10 +164,10 @@ static void add_times(struct agent *a, json_t *o, const struct flow_record *r)
 	int64_t expires = (int64_t)(datapath_boot_ns(a->dp, r->flow.expires) /
 				    1000000000);
 
-	json_object_set_new(o, "age_seconds", json_integer(
-		now > created ? now - created : 0));
-	json_object_set_new(o, "expires_seconds", json_integer(
-		expires > now ? expires - now : 0));
+	json_object_set_new(o, "age_seconds",
+			    json_integer(now > created ? now - created : 0));
+	json_object_set_new(o, "expires_seconds",
+			    json_integer(expires > now ? expires - now : 0));
 }
 
 json_t *agent_flow_json(struct agent *a, const struct flow_record *r)
@@ -174,28 +176,26 @@ json_t *agent_flow_json(struct agent *a, const struct flow_record *r)
 	char local[ADDR_TEXT], remote[ADDR_TEXT], proto[8], rule[168];
 	unsigned int state = f->state < MOAT_FLOW_STATE_COUNT ? f->state : 0;
 	json_t *o = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}",
-		"table", tables[r->table],
-		"local", addr_print(&r->key.local, local),
-		"remote", addr_print(&r->key.remote, remote),
-		"protocol", proto_print(r->key.proto, proto),
-		"state", states[state],
-		"direction", f->direction == MOAT_INGRESS ? "ingress" :
-			"egress",
-		"verdict", verdict_name(flow_verdict(r)),
-		"rule", rule_text(a, r, rule, sizeof(rule)),
-		"reason", reason_name(MOAT_WORD_REASON(f->word)),
-		"generation", (int)MOAT_WORD_GENERATION(f->word));
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "table",
+		tables[r->table], "local", addr_print(&r->key.local, local),
+		"remote", addr_print(&r->key.remote, remote), "protocol",
+		proto_print(r->key.proto, proto), "state", states[state],
+		"direction",
+		f->direction == MOAT_INGRESS ? "ingress" : "egress", "verdict",
+		verdict_name(flow_verdict(r)), "rule",
+		rule_text(a, r, rule, sizeof(rule)), "reason",
+		reason_name(MOAT_WORD_REASON(f->word)), "generation",
+		(int)MOAT_WORD_GENERATION(f->word));
 
 	add_ports(o, r);
-	json_object_set_new(o, "packets_in", json_integer(
-		(json_int_t)f->packets[MOAT_INGRESS]));
-	json_object_set_new(o, "packets_out", json_integer(
-		(json_int_t)f->packets[MOAT_EGRESS]));
-	json_object_set_new(o, "bytes_in", json_integer(
-		(json_int_t)f->bytes[MOAT_INGRESS]));
-	json_object_set_new(o, "bytes_out", json_integer(
-		(json_int_t)f->bytes[MOAT_EGRESS]));
+	json_object_set_new(o, "packets_in",
+			    json_integer((json_int_t)f->packets[MOAT_INGRESS]));
+	json_object_set_new(o, "packets_out",
+			    json_integer((json_int_t)f->packets[MOAT_EGRESS]));
+	json_object_set_new(o, "bytes_in",
+			    json_integer((json_int_t)f->bytes[MOAT_INGRESS]));
+	json_object_set_new(o, "bytes_out",
+			    json_integer((json_int_t)f->bytes[MOAT_EGRESS]));
 	add_times(a, o, r);
 	json_object_set_new(o, "interface_in",
 			    iface_name(a, f->ifindex[MOAT_INGRESS]));
@@ -208,7 +208,7 @@ json_t *agent_flow_json(struct agent *a, const struct flow_record *r)
 
 struct listing {
 	struct agent *agent;
-	json_t *request;	/* the filter's texts live in it */
+	json_t *request; /* the filter's texts live in it */
 	struct filter filter;
 	struct flow_slice slice;
 	long long limit, count;
@@ -222,8 +222,7 @@ static bool list_one(const struct flow_record *r, void *arg)
 
 	if (l->limit && l->count >= l->limit)
 		return false;
-	if (r->flow.expires <= l->now ||
-	    !matches(l->agent, &l->filter, r))
+	if (r->flow.expires <= l->now || !matches(l->agent, &l->filter, r))
 		return true;
 	json_array_append_new(l->part, agent_flow_json(l->agent, r));
 	l->count++;
@@ -277,17 +276,18 @@ json_t *agent_flows(struct ctl_request *rq)
 	l->agent = rq->arg;
 	l->request = json_incref((json_t *)rq->json);
 	l->now = datapath_jiffies(l->agent->dp);
-	l->slice = (struct flow_slice){.max = SLICE, .fn = list_one,
-				       .arg = l};
+	l->slice = (struct flow_slice){ .max = SLICE,
+					.fn = list_one,
+					.arg = l };
 	error = get_filter(l->request, &l->filter);
-	if (!error && ctl_get_number(l->request, "limit", 0, 1 << 30,
-				     &l->limit))
+	if (!error &&
+	    ctl_get_number(l->request, "limit", 0, 1 << 30, &l->limit))
 		error = bad("limit");
 	if (error) {
 		list_end(l);
 		return error;
 	}
-	rq->stream = (struct ctl_stream){list_next, list_end, l};
+	rq->stream = (struct ctl_stream){ list_next, list_end, l };
 	return NULL;
 }
 
@@ -295,7 +295,7 @@ json_t *agent_flows(struct ctl_request *rq)
 
 struct killing {
 	struct agent *agent;
-	json_t *request;	/* the filter's texts live in it */
+	json_t *request; /* the filter's texts live in it */
 	struct filter filter;
 	struct flow_slice slice;
 	uint64_t now, killed;
@@ -367,17 +367,19 @@ json_t *agent_kill(struct ctl_request *rq)
 	k->agent = rq->arg;
 	k->request = json_incref((json_t *)rq->json);
 	k->now = datapath_jiffies(k->agent->dp);
-	k->slice = (struct flow_slice){.max = KILL_SLICE, .fn = kill_one,
-				       .arg = k};
+	k->slice = (struct flow_slice){ .max = KILL_SLICE,
+					.fn = kill_one,
+					.arg = k };
 	error = get_filter(k->request, &k->filter);
 	if (!error && is_empty(&k->filter))
-		error = ctl_error(CTL_USAGE, "kill: which flows? "
+		error = ctl_error(CTL_USAGE,
+				  "kill: which flows? "
 				  "(peer, local, port, protocol, rule, "
 				  "verdict, table)");
 	if (error) {
 		kill_end(k);
 		return error;
 	}
-	rq->stream = (struct ctl_stream){kill_next, kill_end, k};
+	rq->stream = (struct ctl_stream){ kill_next, kill_end, k };
 	return NULL;
 }

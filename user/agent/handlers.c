@@ -28,7 +28,7 @@ static json_t *get_confirm(const json_t *rq, uint32_t *ret, bool *ret_given)
 		return bad("now");
 	if (now && seconds)
 		return ctl_error(CTL_USAGE, "confirm_seconds or now, not "
-				 "both");
+					    "both");
 	*ret = (uint32_t)seconds;
 	*ret_given = now || seconds;
 	return NULL;
@@ -46,7 +46,7 @@ static json_t *get_generation(const json_t *rq, uint32_t *ret)
 
 static json_t *cmd_push(struct ctl_request *rq)
 {
-	struct push_request p = {.uid = rq->peer->uid};
+	struct push_request p = { .uid = rq->peer->uid };
 	bool given = false;
 	json_t *error;
 
@@ -67,7 +67,7 @@ static json_t *cmd_push(struct ctl_request *rq)
 		return error;
 	if (!given && !p.dry_run)
 		return ctl_error(CTL_USAGE, "one of confirm_seconds and now "
-				 "is needed");
+					    "is needed");
 	return agent_push(rq->arg, &p);
 }
 
@@ -77,24 +77,29 @@ static json_t *get_cidrs(const json_t *list, struct cidr *ret)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach((json_t *)list, i, one) {
+	json_array_foreach((json_t *)list, i, one)
+	{
 		const char *text = json_string_value(one);
 		int r = text ? cidr_parse(text, &ret[i]) : -EINVAL;
 
 		if (r == -EDOM)
-			return ctl_error(CTL_USAGE, "%s has host bits set; the "
-					 "network is %s", text,
+			return ctl_error(CTL_USAGE,
+					 "%s has host bits set; the "
+					 "network is %s",
+					 text,
 					 cidr_print(&ret[i], false, network));
 		if (r || !ret[i].length)
-			return ctl_error(CTL_USAGE, "\"%s\" is no address or "
-					 "CIDR of members", text ? text : "?");
+			return ctl_error(CTL_USAGE,
+					 "\"%s\" is no address or "
+					 "CIDR of members",
+					 text ? text : "?");
 	}
 	return NULL;
 }
 
 static json_t *cmd_member(struct ctl_request *rq)
 {
-	struct member_request m = {.uid = rq->peer->uid};
+	struct member_request m = { .uid = rq->peer->uid };
 	const json_t *list = json_object_get(rq->json, "addresses");
 	_cleanup_free_ struct cidr *cidrs = NULL;
 	const char *op = "";
@@ -134,12 +139,17 @@ static json_t *cmd_pending(struct ctl_request *rq)
 	reply = ctl_ok();
 	json_object_set_new(reply, "state",
 			    json_string(agent_fate(a, generation)));
-	json_object_set_new(reply, "deadline", a->pending ? json_string(
-		clock_rfc3339(a->deadline_ms, text, sizeof(text))) :
-		json_null());
-	json_object_set_new(reply, "seconds_left", json_integer(
-		a->pending && a->deadline_ms > clock_wall_ms() ?
-		(a->deadline_ms - clock_wall_ms() + 999) / 1000 : 0));
+	json_object_set_new(
+		reply, "deadline",
+		a->pending ? json_string(clock_rfc3339(a->deadline_ms, text,
+						       sizeof(text))) :
+			     json_null());
+	json_object_set_new(
+		reply, "seconds_left",
+		json_integer(a->pending && a->deadline_ms > clock_wall_ms() ?
+				     (a->deadline_ms - clock_wall_ms() + 999) /
+					     1000 :
+				     0));
 	return reply;
 }
 
@@ -159,8 +169,9 @@ static json_t *cmd_rollback(struct ctl_request *rq)
 
 	if (!error)
 		error = get_confirm(rq->json, &seconds, &given);
-	return error ? error : agent_rollback(rq->arg, generation, seconds,
-					      rq->peer->uid);
+	return error ? error :
+		       agent_rollback(rq->arg, generation, seconds,
+				      rq->peer->uid);
 }
 
 static json_t *cmd_status(struct ctl_request *rq)
@@ -190,12 +201,11 @@ static json_t *record_json(const struct record *r)
 	char text[40];
 
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:o}",
-			 "generation", (int)r->generation,
-			 "policy", r->policy, "revision", r->revision,
-			 "sha256", r->sha256, "time",
+			 "generation", (int)r->generation, "policy", r->policy,
+			 "revision", r->revision, "sha256", r->sha256, "time",
 			 clock_rfc3339(r->time_ms, text, sizeof(text)),
-			 "message", r->message, "uid", (int)r->uid,
-			 "members", members_to_json(&r->members));
+			 "message", r->message, "uid", (int)r->uid, "members",
+			 members_to_json(&r->members));
 }
 
 /* As it was pushed; with changes of members in it, in canonical form. */
@@ -224,9 +234,11 @@ static json_t *show(const struct record *r, const struct agent *a)
 	json_object_set_new(reply, "ok", json_true());
 	json_object_set_new(reply, "document", document_json(r, a));
 	if (a->current && a->current->record == r)
-		json_object_set_new(reply, "mode", json_string(
-			held_audit(a->current, a->config) ? "audit" :
-			"enforce"));
+		json_object_set_new(
+			reply, "mode",
+			json_string(held_audit(a->current, a->config) ?
+					    "audit" :
+					    "enforce"));
 	return reply;
 }
 
@@ -240,8 +252,8 @@ static json_t *cmd_show(struct ctl_request *rq)
 
 	if (error)
 		return error;
-	if (a->current && (!generation ||
-			   generation == a->current->record->generation))
+	if (a->current &&
+	    (!generation || generation == a->current->record->generation))
 		return show(a->current->record, a);
 	if (!generation)
 		return ctl_error(CTL_NO, "no policy is in force");
@@ -249,7 +261,7 @@ static json_t *cmd_show(struct ctl_request *rq)
 	if (r)
 		return ctl_error(CTL_NO, "generation %u: %s", generation,
 				 r == -ENOENT ? "not in the history" :
-				 strerror(-r));
+						strerror(-r));
 	return show(old, a);
 }
 
@@ -300,8 +312,8 @@ static json_t *cmd_version(struct ctl_request *rq)
 	return json_pack("{s:b, s:s, s:i, s:s, s:i, s:s}", "ok", 1, "version",
 			 MOAT_VERSION, "abi", MOAT_ABI_VERSION, "kernel",
 			 datapath_facts()->release, "pid", (int)getpid(),
-			 "started", clock_rfc3339(a->started_ms, text,
-						  sizeof(text)));
+			 "started",
+			 clock_rfc3339(a->started_ms, text, sizeof(text)));
 }
 
 static json_t *cmd_reload(struct ctl_request *rq)
@@ -310,22 +322,13 @@ static json_t *cmd_reload(struct ctl_request *rq)
 }
 
 const struct ctl_command agent_commands[] = {
-	{"push", false, cmd_push},
-	{"pending", true, cmd_pending},
-	{"confirm", false, cmd_confirm},
-	{"rollback", false, cmd_rollback},
-	{"member", false, cmd_member},
-	{"status", true, cmd_status},
-	{"rules", true, cmd_rules},
-	{"flows", true, agent_flows},
-	{"kill", false, agent_kill},
-	{"drops", true, cmd_drops},
-	{"show", true, cmd_show},
-	{"history", true, cmd_history},
-	{"explain", true, agent_explain},
-	{"metrics", true, cmd_metrics},
-	{"doctor", true, cmd_doctor},
-	{"version", true, cmd_version},
-	{"reload", false, cmd_reload},
-	{NULL, false, NULL},
+	{ "push", false, cmd_push },	    { "pending", true, cmd_pending },
+	{ "confirm", false, cmd_confirm },  { "rollback", false, cmd_rollback },
+	{ "member", false, cmd_member },    { "status", true, cmd_status },
+	{ "rules", true, cmd_rules },	    { "flows", true, agent_flows },
+	{ "kill", false, agent_kill },	    { "drops", true, cmd_drops },
+	{ "show", true, cmd_show },	    { "history", true, cmd_history },
+	{ "explain", true, agent_explain }, { "metrics", true, cmd_metrics },
+	{ "doctor", true, cmd_doctor },	    { "version", true, cmd_version },
+	{ "reload", false, cmd_reload },    { NULL, false, NULL },
 };

@@ -35,7 +35,7 @@ static bool tc_ok(const struct iface *i)
 
 static void note_why(struct iface *i)
 {
-	static const char *const names[] = {"ingress", "egress"};
+	static const char *const names[] = { "ingress", "egress" };
 	const struct hook_state *h;
 	int hook;
 
@@ -45,12 +45,13 @@ static void note_why(struct iface *i)
 		if (hook_ok(h))
 			continue;
 		if (h->why[0])
-			set_text(i->why, sizeof(i->why), "%s: %s",
-				 names[hook], h->why);
+			set_text(i->why, sizeof(i->why), "%s: %s", names[hook],
+				 h->why);
 		else if (h->foreign_prog_id)
-			set_text(i->why, sizeof(i->why), "%s: program %u runs "
-				 "before ours", names[hook],
-				 h->foreign_prog_id);
+			set_text(i->why, sizeof(i->why),
+				 "%s: program %u runs "
+				 "before ours",
+				 names[hook], h->foreign_prog_id);
 		else
 			set_text(i->why, sizeof(i->why), "%s: not attached",
 				 names[hook]);
@@ -63,7 +64,8 @@ static void note_why(struct iface *i)
 static void attach_one_xdp(struct agent *a, struct iface *i)
 {
 	enum attach_kind kind = a->config->xdp == XDP_MODE_GENERIC ?
-		ATTACH_GENERIC : ATTACH_NATIVE;
+					ATTACH_GENERIC :
+					ATTACH_NATIVE;
 	struct hook_state state = {};
 	int r = attach_xdp(a->dp, i->link.ifindex, kind, &state);
 
@@ -71,8 +73,8 @@ static void attach_one_xdp(struct agent *a, struct iface *i)
 	i->xdp_why[0] = 0;
 	if (!r)
 		return;
-	set_text(i->xdp_why, sizeof(i->xdp_why), "%s", state.why[0] ?
-		 state.why : strerror(-r));
+	set_text(i->xdp_why, sizeof(i->xdp_why), "%s",
+		 state.why[0] ? state.why : strerror(-r));
 }
 
 static void refresh_xdp(struct agent *a, struct iface *i)
@@ -109,14 +111,16 @@ static void attach_both(struct agent *a, struct iface *i)
 	memcpy(i->hook, state, sizeof(i->hook));
 	if (tc_ok(i)) {
 		a->drift_repairs += again;
-		log_write(again ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
-			  "interface %s: %s", i->link.name, again ?
-			  "programs were missing or behind another, repaired" :
-			  "attached");
+		log_write(
+			again ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
+			"interface %s: %s", i->link.name,
+			again ? "programs were missing or behind another, repaired" :
+				"attached");
 	} else {
 		log_warning("interface %s: not enforced: %s", i->link.name,
-			    state[0].why[0] ? state[0].why : state[1].why[0] ?
-			    state[1].why : strerror(-r));
+			    state[0].why[0] ? state[0].why :
+			    state[1].why[0] ? state[1].why :
+					      strerror(-r));
 	}
 }
 
@@ -216,28 +220,32 @@ json_t *agent_degraded(const struct agent *a)
 	size_t taken = 0;
 
 	if (a->pins_hidden)
-		add(list, "pins hidden: our programs run, but their maps "
-		    "can't be reached under %s", a->config->bpffs);
+		add(list,
+		    "pins hidden: our programs run, but their maps "
+		    "can't be reached under %s",
+		    a->config->bpffs);
 	if (!a->current && a->built_in == BUILT_IN_LOCKDOWN)
 		add(list, "no stored policy can be read: all but the failsafe "
-		    "is denied");
+			  "is denied");
 	else if (!a->current)
 		add(list, "no policy: nothing was ever pushed");
 	else if (a->state_damaged)
-		add(list, "the committed policy was damaged on disk, "
+		add(list,
+		    "the committed policy was damaged on disk, "
 		    "generation %u of the history is in force",
 		    a->current->record->generation);
 	if (a->pins_broken)
-		add(list, "pins under %s can't be made: enforcement would end "
-		    "with the agent", a->config->bpffs);
+		add(list,
+		    "pins under %s can't be made: enforcement would end "
+		    "with the agent",
+		    a->config->bpffs);
 	if (a->corrupt)
 		add(list, "the image in force is damaged");
 	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++) {
 		taken += i->selection.taken;
 		if (i->selection.taken && (i->why[0] || !tc_ok(i)))
 			add(list, "interface %s is not enforced: %s",
-			    i->link.name, i->why[0] ? i->why :
-			    "not attached");
+			    i->link.name, i->why[0] ? i->why : "not attached");
 	}
 	if (!taken)
 		add(list, "no interface is selected");

@@ -23,7 +23,7 @@ void held_free(struct held *h)
 /* No read_list: the agent opens no client's path. */
 static struct policy *read_document(const char *document, struct diags *diags)
 {
-	const struct document doc = {"policy", document, strlen(document)};
+	const struct document doc = { "policy", document, strlen(document) };
 	const struct reader_options options = {};
 
 	return policy_read(&doc, 1, &options, diags);
@@ -107,8 +107,7 @@ int held_read(const char *document, const struct member_list *members,
 	return 0;
 }
 
-int held_restore(struct record *record, struct diags *diags,
-		 struct held **ret)
+int held_restore(struct record *record, struct diags *diags, struct held **ret)
 {
 	struct held *h = held_new(record->document, diags);
 

@@ -11,7 +11,7 @@
 struct held {
 	struct record *record;
 	struct policy *policy;
-	struct compile_stats stats;	/* of its last compilation */
+	struct compile_stats stats; /* of its last compilation */
 };
 void held_free(struct held *h);
 DEFINE_CLEANUP(held, held_free)
@@ -27,8 +27,7 @@ int held_read(const char *document, const struct member_list *members,
 	      const struct config *config, struct diags *diags,
 	      struct held **ret);
 /* The same for a record that was checked when it was pushed: reads only. */
-int held_restore(struct record *record, struct diags *diags,
-		 struct held **ret);
+int held_restore(struct record *record, struct diags *diags, struct held **ret);
 
 /* The mode that results: enforce only if policy, host and push say so. */
 bool held_audit(const struct held *h, const struct config *config);

@@ -37,9 +37,11 @@ void agent_save_programs(struct agent *a)
 	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++)
 		for (hook = 0; hook < ATTACH_HOOK_COUNT; hook++)
 			if (i->hook[hook].ours)
-				json_array_append_new(list, json_pack(
-					"[i, i]", (int)i->link.ifindex,
-					(int)i->hook[hook].prog_id));
+				json_array_append_new(
+					list,
+					json_pack("[i, i]",
+						  (int)i->link.ifindex,
+						  (int)i->hook[hook].prog_id));
 	boot_id(boot, sizeof(boot));
 	file = json_pack("{s:s, s:o}", "boot", boot, "programs", list);
 	if (file && !json_equal(file, a->programs)) {
@@ -91,12 +93,14 @@ static bool any_runs(struct agent *a, const json_t *file)
 	uint32_t ifindex;
 	size_t i;
 
-	json_array_foreach(json_object_get(file, "programs"), i, one) {
+	json_array_foreach(json_object_get(file, "programs"), i, one)
+	{
 		ifindex = (uint32_t)json_integer_value(json_array_get(one, 0));
 		if (complete && kept_attached(k->given, k->ngiven, ifindex))
 			continue;
-		if (runs_on(a, ifindex, (uint32_t)json_integer_value(
-				json_array_get(one, 1))))
+		if (runs_on(a, ifindex,
+			    (uint32_t)json_integer_value(
+				    json_array_get(one, 1))))
 			return true;
 	}
 	return false;
@@ -136,7 +140,8 @@ int agent_find_hidden(struct agent *a)
 	    json_array_size(json_object_get(file, "programs")))
 		r = look(a, file);
 	if (a->pins_hidden)
-		log_write(LOG_LEVEL_ERROR, "pins hidden: our programs run, "
+		log_write(LOG_LEVEL_ERROR,
+			  "pins hidden: our programs run, "
 			  "but nothing is pinned under %s: is another file "
 			  "system mounted over it? Nothing is changed",
 			  a->config->bpffs);

@@ -42,14 +42,13 @@ static struct moat_addr *own_addresses(const struct agent *a, size_t *ret)
 	return hosts;
 }
 
-int agent_compile(struct agent *a, const struct held *h,
-		  enum built_in built_in, struct diags *diags,
-		  struct compiled *ret)
+int agent_compile(struct agent *a, const struct held *h, enum built_in built_in,
+		  struct diags *diags, struct compiled *ret)
 {
 	struct config config = *a->config;
 	_cleanup_free_ struct moat_addr *hosts = NULL;
-	struct compile_input in = {.policy = h ? h->policy : NULL,
-				   .config = &config};
+	struct compile_input in = { .policy = h ? h->policy : NULL,
+				    .config = &config };
 	struct compiled c = {};
 	int r;
 
@@ -99,8 +98,8 @@ bool agent_in_force(struct agent *a, const struct compiled *c)
 	return true;
 }
 
-int agent_switch(struct agent *a, struct compiled *c,
-		 uint32_t deadline_seconds, uint32_t *ret_generation)
+int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
+		 uint32_t *ret_generation)
 {
 	const __u32 *used = c->image->header.used;
 	__u32 slots = c->image->header.nslots;
@@ -164,7 +163,7 @@ void agent_settle_soon(struct agent *a)
 
 void agent_view(struct agent *a, struct image_view *ret)
 {
-	*ret = (struct image_view){.slots = &a->slots, .config = a->config};
+	*ret = (struct image_view){ .slots = &a->slots, .config = a->config };
 	store_view(a->dp, &ret->header, ret->part);
 }
 
@@ -175,13 +174,14 @@ static json_t *slot_to_json(const struct agent *a, const struct slot_id *id,
 {
 	static const struct moat_rule_count none;
 	const struct moat_rule_count *b = slot < a->nslot_base ?
-		&a->slot_base[slot] : &none;
+						  &a->slot_base[slot] :
+						  &none;
 
 	return json_pack("[i, b, i, s, s, b, I, I, I, I, I, I]", (int)slot,
 			 id->nacl, id->direction, id->owner, id->rule,
-			 id->in_use,
-			 (json_int_t)b->hit.packets, (json_int_t)b->hit.bytes,
-			 (json_int_t)b->connections, (json_int_t)b->limited,
+			 id->in_use, (json_int_t)b->hit.packets,
+			 (json_int_t)b->hit.bytes, (json_int_t)b->connections,
+			 (json_int_t)b->limited,
 			 (json_int_t)b->would_drop.packets,
 			 (json_int_t)b->would_drop.bytes);
 }
@@ -217,8 +217,8 @@ int agent_save_slots(struct agent *a, const struct slots *slots)
 	list = json_array();
 	for (i = 0; i < slots->count; i++)
 		if (slots->ids[i].owner)
-			json_array_append_new(list, slot_to_json(
-				a, &slots->ids[i], i));
+			json_array_append_new(
+				list, slot_to_json(a, &slots->ids[i], i));
 	file = json_pack("{s:o}", "slots", list);
 	r = file ? state_save_json(a->state, "slots.json", file) : -ENOMEM;
 	json_decref(file);
@@ -255,7 +255,8 @@ static int slot_from_json(struct agent *a, json_t *value)
 		a->nslot_base = slot + 1;
 	}
 	a->slot_base[slot] = (struct moat_rule_count){
-		{b[0], b[1]}, b[2], b[3], {b[4], b[5]}};
+		{ b[0], b[1] }, b[2], b[3], { b[4], b[5] }
+	};
 	return slots_restore(&a->slots, slot, &id);
 }
 
@@ -269,7 +270,8 @@ int agent_load_slots(struct agent *a)
 
 	if (r)
 		return r;
-	json_array_foreach(json_object_get(file, "slots"), i, value) {
+	json_array_foreach(json_object_get(file, "slots"), i, value)
+	{
 		r = slot_from_json(a, value);
 		if (r)
 			break;

@@ -17,7 +17,7 @@
 #define HEAD "moat-journal 1\n"
 #define HEAD_LEN (sizeof(HEAD) - 1)
 #define SUM_LEN (SHA256_TEXT - 1)
-#define ROOM (64u << 10)	/* zeros: some 256 entries of one address */
+#define ROOM (64u << 10) /* zeros: some 256 entries of one address */
 #define JOURNAL_MAX (64u << 20)
 
 static int add_line(struct buf *b, const json_t *entry)
@@ -35,17 +35,16 @@ int journal_write(int dir, const char *name, const json_t *list,
 		  size_t *ret_end)
 {
 	static const char zeros[ROOM];
-	struct statefile_piece piece[2] = {[1] = {zeros, sizeof(zeros)}};
+	struct statefile_piece piece[2] = { [1] = { zeros, sizeof(zeros) } };
 	struct buf b = {};
 	json_t *entry;
 	size_t i;
 	int r = buf_puts(&b, HEAD);
 
-	json_array_foreach((json_t *)list, i, entry)
-		if (!r)
-			r = add_line(&b, entry);
+	json_array_foreach((json_t *)list, i, entry) if (!r)
+		r = add_line(&b, entry);
 	if (!r) {
-		piece[0] = (struct statefile_piece){buf_text(&b), b.len};
+		piece[0] = (struct statefile_piece){ buf_text(&b), b.len };
 		r = statefile_replace(dir, name, piece, 2);
 	}
 	if (!r)
@@ -76,8 +75,8 @@ static int put_at(int fd, const struct buf *b, size_t at)
 
 int journal_append(int dir, const char *name, const json_t *entry, size_t *end)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CLOEXEC |
-					O_NOFOLLOW);
+	_cleanup_close_ int fd = openat(dir, name,
+					O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct buf b = {};
 	int r = fd < 0 ? -errno : add_line(&b, entry);
 
@@ -109,8 +108,9 @@ static json_t *parse_line(const char *line, size_t len)
 		return NULL;
 	len -= SUM_LEN + 1;
 	sha256_text(text, len, sum);
-	return memcmp(line, sum, SUM_LEN) ? NULL :
-	       json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	return memcmp(line, sum, SUM_LEN) ?
+		       NULL :
+		       json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 }
 
 /* A line that does not hold: 0 if a crash left it, and it is the last. */
@@ -119,8 +119,10 @@ static int check_torn(const char *line, const char *newline, const char *end)
 	if (!newline)
 		return 0;
 	return memchr(line, 0, (size_t)(newline - line)) &&
-	       only_zeros(newline + 1, (size_t)(end - newline - 1)) ?
-		       0 : -EBADMSG;
+			       only_zeros(newline + 1,
+					  (size_t)(end - newline - 1)) ?
+		       0 :
+		       -EBADMSG;
 }
 
 static int parse(const struct buf *b, json_t *list, size_t *ret_end)
@@ -178,8 +180,8 @@ static int read_lines(const struct buf *b, json_t **ret, size_t *ret_end)
 
 int journal_read(int dir, const char *name, json_t **ret, size_t *ret_end)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC |
-					O_NOFOLLOW);
+	_cleanup_close_ int fd = openat(dir, name,
+					O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct buf b = {};
 	int r;
 

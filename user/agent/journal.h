@@ -29,7 +29,6 @@ int journal_write(int dir, const char *name, const json_t *list,
  * Puts an entry at *end and moves that. -ENOSPC: no room was left, nothing was
  * written; other failures: whatever is there, write it all.
  */
-int journal_append(int dir, const char *name, const json_t *entry,
-		   size_t *end);
+int journal_append(int dir, const char *name, const json_t *entry, size_t *end);
 
 #endif

@@ -18,8 +18,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define FIRST_FD 3		/* SD_LISTEN_FDS_START */
-#define KEEP_MAX 512		/* FileDescriptorStoreMax= of the unit */
+#define FIRST_FD 3   /* SD_LISTEN_FDS_START */
+#define KEEP_MAX 512 /* FileDescriptorStoreMax= of the unit */
 
 static unsigned long number_of(const char *variable)
 {
@@ -121,8 +121,7 @@ void keep_now(struct keep *k, struct datapath *dp)
 	n = datapath_keepable(dp, now, KEEP_MAX);
 	for (i = 0; i < k->nstored; i++)
 		if (!find(now, n, k->stored[i].name))
-			notify("FDSTOREREMOVE=1\nFDNAME=%s",
-			       k->stored[i].name);
+			notify("FDSTOREREMOVE=1\nFDNAME=%s", k->stored[i].name);
 	/* What could not be sent is tried again with the next news. */
 	for (i = 0; i < n; i++)
 		if (store(k, &now[i]) == 0)

@@ -12,10 +12,10 @@
 
 static bool is_loopback(const struct net_addr *a)
 {
-	static const struct moat_addr one = {.b[15] = 1};
+	static const struct moat_addr one = { .b[15] = 1 };
 
 	return a->v4 ? addr_v4(&a->addr) >> 24 == 127 :
-		addr_equal(&a->addr, &one);
+		       addr_equal(&a->addr, &one);
 }
 
 static bool in_a_group(const struct policy *p, const struct moat_addr *a)
@@ -44,8 +44,8 @@ static void find_alias(struct local *all, size_t n, struct local *l)
 		if (all[i].net.ifindex != l->net.ifindex || follows(&all[i]) ||
 		    !all[i].assigned)
 			continue;
-		if (!found || (found->net.v4 != l->net.v4 &&
-			       all[i].net.v4 == l->net.v4))
+		if (!found ||
+		    (found->net.v4 != l->net.v4 && all[i].net.v4 == l->net.v4))
 			found = &all[i];
 	}
 	if (found)
@@ -53,12 +53,12 @@ static void find_alias(struct local *all, size_t n, struct local *l)
 }
 
 static struct local local_of(const struct netfacts *f,
-			     const struct selection *s,
-			     const struct policy *p, size_t which)
+			     const struct selection *s, const struct policy *p,
+			     size_t which)
 {
 	const struct net_addr *a = &f->addrs[which];
 	const struct net_link *l = netfacts_link(f, a->ifindex);
-	struct local ret = {.net = *a, .name = l ? l->name : "?"};
+	struct local ret = { .net = *a, .name = l ? l->name : "?" };
 
 	ret.judged = l && (s[l - f->links].taken ||
 			   (l->type == ARPHRD_LOOPBACK && a->global));
@@ -102,13 +102,15 @@ int locals_own(const struct local *l, size_t n, struct own_entry **ret,
 		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		own[count++] = (struct own_entry){
-			l[i].net.addr, {l[i].alias, 0, l[i].net.ifindex}};
+			l[i].net.addr, { l[i].alias, 0, l[i].net.ifindex }
+		};
 	for (i = 0; i < n; i++)
 		if (!addr_equal(&l[i].net.broadcast, &none) &&
 		    !addr_equal(&l[i].net.broadcast, &l[i].net.addr))
 			own[count++] = (struct own_entry){
 				l[i].net.broadcast,
-				{{}, MOAT_OWN_BROADCAST, l[i].net.ifindex}};
+				{ {}, MOAT_OWN_BROADCAST, l[i].net.ifindex }
+			};
 	*ret = own;
 	*ret_count = count;
 	return 0;

@@ -13,7 +13,7 @@ struct local {
 	const char *name;	/* of its interface, owned by the facts */
 	bool judged;		/* on a device that is taken, or a VIP on lo */
 	bool assigned;		/* in at least one group */
-	struct moat_addr alias;	/* whose profile it takes over, or zero */
+	struct moat_addr alias; /* whose profile it takes over, or zero */
 };
 
 /*

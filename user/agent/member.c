@@ -14,14 +14,14 @@
 #include "base/log.h"
 #include "reference/reference.h"
 
-#define JOURNAL_MAX 256		/* entries until the policy is written anew */
+#define JOURNAL_MAX 256 /* entries until the policy is written anew */
 
 struct change {
 	struct agent *agent;
 	const struct member_request *rq;
 	struct members_undo undo;
-	struct member_list effective;	/* what changes anything */
-	struct member_list before;	/* of the record */
+	struct member_list effective; /* what changes anything */
+	struct member_list before;    /* of the record */
 	struct compiled compiled;
 	struct diags diags;
 	uint64_t started_ns, in_force_ns;
@@ -30,8 +30,8 @@ struct change {
 
 static json_t *refuse(struct change *c, const char *what, int err)
 {
-	json_t *reply = ctl_error(CTL_REFUSED, "%s%s%s", what,
-				  err ? ": " : "", err ? strerror(-err) : "");
+	json_t *reply = ctl_error(CTL_REFUSED, "%s%s%s", what, err ? ": " : "",
+				  err ? strerror(-err) : "");
 	struct buf text = {};
 
 	if (c->diags.errors && diags_render(&c->diags, &text) == 0)
@@ -52,10 +52,11 @@ static json_t *no_group(const struct change *c)
 			   h->policy->groups[i].name);
 	if (h->policy->ngroups > 8)
 		buf_puts(&names, ", ...");
-	reply = ctl_error(CTL_REFUSED, "policy %s, generation %u, has no "
-			  "group \"%s\"; it has %s", h->record->policy,
-			  h->record->generation, c->rq->group,
-			  names.len ? buf_text(&names) : "none");
+	reply = ctl_error(CTL_REFUSED,
+			  "policy %s, generation %u, has no "
+			  "group \"%s\"; it has %s",
+			  h->record->policy, h->record->generation,
+			  c->rq->group, names.len ? buf_text(&names) : "none");
 	buf_free(&names);
 	return reply;
 }
@@ -66,14 +67,20 @@ static json_t *check_state(struct change *c)
 	struct agent *a = c->agent;
 
 	if (a->pins_hidden)
-		return refuse(c, "pins hidden: our programs run, but their "
-			      "maps can't be reached from here", 0);
+		return refuse(c,
+			      "pins hidden: our programs run, but their "
+			      "maps can't be reached from here",
+			      0);
 	if (a->pending)
-		return refuse(c, "unconfirmed push pending: `moat confirm` or "
-			      "`moat rollback` first", 0);
+		return refuse(c,
+			      "unconfirmed push pending: `moat confirm` or "
+			      "`moat rollback` first",
+			      0);
 	if (!a->current)
-		return refuse(c, "no policy is in force: `moat push` one "
-			      "first", 0);
+		return refuse(c,
+			      "no policy is in force: `moat push` one "
+			      "first",
+			      0);
 	if (!policy_group(a->current->policy, c->rq->group))
 		return no_group(c);
 	return NULL;
@@ -85,13 +92,15 @@ static json_t *apply(struct change *c)
 
 	for (size_t i = 0; i < c->rq->ncidrs; i++) {
 		struct member_change one = {
-			.remove = c->rq->remove, .group = (char *)c->rq->group,
+			.remove = c->rq->remove,
+			.group = (char *)c->rq->group,
 			.cidr = c->rq->cidrs[i],
 		};
 		int r = members_apply(p, &one, &c->undo);
 
 		if (r == -E2BIG)
-			return ctl_error(CTL_REFUSED, "the policy would have "
+			return ctl_error(CTL_REFUSED,
+					 "the policy would have "
 					 "more than %d addresses and CIDRs",
 					 MOAT_MAX_CIDRS);
 		if (r > 0)
@@ -128,11 +137,12 @@ static json_t *check_own(struct change *c)
 		l.assigned = policy_groups_of(a->current->policy, &l.net.addr,
 					      &first, 1) > 0;
 		if (local_needs_group(&l))
-			return ctl_error(CTL_REFUSED, "this host's address %s "
+			return ctl_error(CTL_REFUSED,
+					 "this host's address %s "
 					 "would be in no group: all to and "
 					 "from it would be dropped "
-					 "(--allow-unassigned)", addr_print(
-						 &l.net.addr, text));
+					 "(--allow-unassigned)",
+					 addr_print(&l.net.addr, text));
 	}
 	return NULL;
 }
@@ -141,8 +151,8 @@ static json_t *check_own(struct change *c)
 static json_t *check_promises(struct change *c)
 {
 	const struct policy *p = c->agent->current->policy;
-	_cleanup_free_ struct policy_test *tests =
-		calloc(p->ntests + 1, sizeof(*tests));
+	_cleanup_free_ struct policy_test *tests = calloc(p->ntests + 1,
+							  sizeof(*tests));
 	struct policy some = *p;
 
 	if (!tests)
@@ -155,8 +165,11 @@ static json_t *check_promises(struct change *c)
 			tests[some.ntests++] = p->tests[i];
 	reference_run_tests(&some, c->agent->config, &c->diags);
 	compile_prove_never(p, c->agent->config, &c->diags);
-	return c->diags.errors ? refuse(c, "the policy's tests or never "
-					"forbid it", 0) : NULL;
+	return c->diags.errors ? refuse(c,
+					"the policy's tests or never "
+					"forbid it",
+					0) :
+				 NULL;
 }
 
 static json_t *compile(struct change *c)
@@ -172,7 +185,7 @@ static json_t *compile(struct change *c)
 	}
 	c->compiled_anew = true;
 	r = agent_compile(a, a->current, BUILT_IN_NONE, &c->diags,
-			      &c->compiled);
+			  &c->compiled);
 
 	return r ? refuse(c, "the policy is refused", r == -EINVAL ? 0 : r) :
 		   NULL;
@@ -263,15 +276,16 @@ static json_t *answer(const struct change *c)
 {
 	const struct record *r = c->agent->current->record;
 
-	return json_pack("{s:b, s:b, s:i, s:s, s:s, s:o, s:i, s:b, s:f}",
-			 "ok", 1, "changed", c->effective.count > 0,
-			 "generation", (int)r->generation,
-			 "policy", r->policy, "group", c->rq->group,
-			 "changes", members_to_json(&c->effective),
-			 "members", (int)r->members.count,
-			 "compiled", c->compiled_anew,
-			 "in_force_ms", c->in_force_ns ?
-			 (double)(c->in_force_ns - c->started_ns) / 1e6 : 0.0);
+	return json_pack(
+		"{s:b, s:b, s:i, s:s, s:s, s:o, s:i, s:b, s:f}", "ok", 1,
+		"changed", c->effective.count > 0, "generation",
+		(int)r->generation, "policy", r->policy, "group", c->rq->group,
+		"changes", members_to_json(&c->effective), "members",
+		(int)r->members.count, "compiled", c->compiled_anew,
+		"in_force_ms",
+		c->in_force_ns ?
+			(double)(c->in_force_ns - c->started_ns) / 1e6 :
+			0.0);
 }
 
 static json_t *run(struct change *c)
@@ -303,8 +317,9 @@ static json_t *run(struct change *c)
 
 json_t *agent_member(struct agent *a, const struct member_request *rq)
 {
-	struct change c = {.agent = a, .rq = rq,
-			   .started_ns = clock_boot_ns()};
+	struct change c = { .agent = a,
+			    .rq = rq,
+			    .started_ns = clock_boot_ns() };
 	json_t *reply;
 
 	agent_check_deadline(a);

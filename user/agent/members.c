@@ -17,10 +17,12 @@ json_t *members_to_json(const struct member_list *l)
 	char text[ADDR_TEXT];
 
 	for (size_t i = 0; i < l->count; i++)
-		json_array_append_new(list, json_pack(
-			"[s, s, s]", l->item[i].remove ? "remove" : "add",
-			l->item[i].group,
-			cidr_print(&l->item[i].cidr, false, text)));
+		json_array_append_new(
+			list,
+			json_pack("[s, s, s]",
+				  l->item[i].remove ? "remove" : "add",
+				  l->item[i].group,
+				  cidr_print(&l->item[i].cidr, false, text)));
 	return list;
 }
 
@@ -30,7 +32,8 @@ int members_from_json(const json_t *value, struct member_list *l)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach((json_t *)value, i, one) {
+	json_array_foreach((json_t *)value, i, one)
+	{
 		struct member_change c = {};
 
 		if (json_unpack(one, "[s, s, s]", &how, &group, &text) ||
@@ -108,11 +111,10 @@ int state_add_members(struct state *s, const struct record *r,
 
 	if (err)
 		return err;
-	entry = json_pack("{s:i, s:I, s:i, s:s, s:o}",
-			  "generation", (int)r->generation,
-			  "time_ms", (json_int_t)r->time_ms,
-			  "uid", (int)r->uid, "message", r->message,
-			  "changes", members_to_json(changes));
+	entry = json_pack("{s:i, s:I, s:i, s:s, s:o}", "generation",
+			  (int)r->generation, "time_ms", (json_int_t)r->time_ms,
+			  "uid", (int)r->uid, "message", r->message, "changes",
+			  members_to_json(changes));
 	if (!entry || json_array_append_new(list, entry))
 		return -ENOMEM;
 	err = append_journal(s, entry);
@@ -148,8 +150,8 @@ static int apply_entry(struct record *r, const json_t *entry)
 	char *copy;
 
 	if (json_unpack((json_t *)entry, "{s:i, s:I, s:i, s:s, s:o}",
-			"generation", &generation, "time_ms", &time_ms,
-			"uid", &uid, "message", &message, "changes", &changes))
+			"generation", &generation, "time_ms", &time_ms, "uid",
+			&uid, "message", &message, "changes", &changes))
 		return -EBADMSG;
 	copy = strdup(message);
 	if (!copy)
@@ -170,7 +172,8 @@ int state_apply_members(struct state *s, struct record *r, uint32_t generation)
 
 	if (err)
 		return err;
-	json_array_foreach(list, i, entry) {
+	json_array_foreach(list, i, entry)
+	{
 		if (generation_of(entry) > generation)
 			break;
 		err = apply_entry(r, entry);
@@ -195,8 +198,7 @@ size_t state_member_generations(struct state *s, uint32_t base, uint32_t *ret,
 
 	if (journal_of(s, base, &list))
 		return 0;
-	json_array_foreach(list, i, entry)
-		if (n < max)
-			ret[n++] = generation_of(entry);
+	json_array_foreach(list, i, entry) if (n < max)
+		ret[n++] = generation_of(entry);
 	return n;
 }

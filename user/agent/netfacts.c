@@ -15,7 +15,7 @@
 #include "base/addr.h"
 
 #define TRIES 5
-#define LOWER_UP (1u << 16)	/* IFF_LOWER_UP, which net/if.h lacks */
+#define LOWER_UP (1u << 16) /* IFF_LOWER_UP, which net/if.h lacks */
 
 struct netmonitor {
 	struct loop *loop;
@@ -46,23 +46,25 @@ static void link_info(const struct nlattr *info, struct net_link *l)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, info)
-		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
-			text_attr(a, l->kind, sizeof(l->kind));
+	mnl_attr_for_each_nested(a, info) if (mnl_attr_get_type(a) ==
+					      IFLA_INFO_KIND)
+		text_attr(a, l->kind, sizeof(l->kind));
 }
 
 static int on_link(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
 	struct netfacts *f = arg;
-	struct net_link l = {.ifindex = m->ifi_index, .type = m->ifi_type,
-			     .up = m->ifi_flags & IFF_UP,
-			     .carrier = m->ifi_flags & LOWER_UP};
+	struct net_link l = { .ifindex = m->ifi_index,
+			      .type = m->ifi_type,
+			      .up = m->ifi_flags & IFF_UP,
+			      .carrier = m->ifi_flags & LOWER_UP };
 	bool elsewhere = false;
 	const struct nlattr *a;
 	void *more;
 
-	mnl_attr_for_each(a, h, sizeof(*m)) {
+	mnl_attr_for_each(a, h, sizeof(*m))
+	{
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
 			text_attr(a, l.name, sizeof(l.name));
@@ -120,9 +122,9 @@ static bool is_link_local(const struct net_addr *a)
 static int on_addr(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
-	struct net_addr n = {.ifindex = m->ifa_index,
-			     .length = m->ifa_prefixlen,
-			     .v4 = m->ifa_family == AF_INET};
+	struct net_addr n = { .ifindex = m->ifa_index,
+			      .length = m->ifa_prefixlen,
+			      .v4 = m->ifa_family == AF_INET };
 	uint32_t flags = m->ifa_flags;
 	struct netfacts *f = arg;
 	bool local = false;
@@ -131,7 +133,8 @@ static int on_addr(const struct nlmsghdr *h, void *arg)
 
 	if (!n.v4 && m->ifa_family != AF_INET6)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*m)) {
+	mnl_attr_for_each(a, h, sizeof(*m))
+	{
 		/* On a point-to-point link IFA_ADDRESS is the peer's. */
 		if (mnl_attr_get_type(a) == IFA_LOCAL) {
 			n.addr = addr_attr(a, n.v4);
@@ -186,7 +189,8 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 
 	if (m->rtm_dst_len || m->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*m)) {
+	mnl_attr_for_each(a, h, sizeof(*m))
+	{
 		if (mnl_attr_get_type(a) == RTA_OIF)
 			mark_default(arg, mnl_attr_get_u32(a));
 		else if (mnl_attr_get_type(a) == RTA_MULTIPATH)
@@ -216,8 +220,7 @@ static int receive_dump(struct mnl_socket *s, unsigned int seq, mnl_cb_t fn,
 	return r < 0 ? -errno : 0;
 }
 
-static int dump(struct mnl_socket *s, int type, mnl_cb_t fn,
-		struct netfacts *f)
+static int dump(struct mnl_socket *s, int type, mnl_cb_t fn, struct netfacts *f)
 {
 	static unsigned int seq;
 	char data[256];
@@ -227,11 +230,10 @@ static int dump(struct mnl_socket *s, int type, mnl_cb_t fn,
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	h->nlmsg_seq = ++seq;
 	/* As long as the longest of the family headers, all zero: any. */
-	mnl_nlmsg_put_extra_header(h, type == RTM_GETADDR ?
-				   sizeof(struct ifaddrmsg) :
-				   type == RTM_GETROUTE ?
-				   sizeof(struct rtmsg) :
-				   sizeof(struct ifinfomsg));
+	mnl_nlmsg_put_extra_header(
+		h, type == RTM_GETADDR	? sizeof(struct ifaddrmsg) :
+		   type == RTM_GETROUTE ? sizeof(struct rtmsg) :
+					  sizeof(struct ifinfomsg));
 	errno = 0;
 	if (mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
 		return -errno;
@@ -283,8 +285,7 @@ void netfacts_free(struct netfacts *f)
 	*f = (struct netfacts){};
 }
 
-const struct net_link *netfacts_link(const struct netfacts *f,
-				     uint32_t ifindex)
+const struct net_link *netfacts_link(const struct netfacts *f, uint32_t ifindex)
 {
 	size_t i;
 
@@ -335,18 +336,23 @@ int netmonitor_new(struct loop *loop, loop_fn changed, void *arg,
 
 	if (!m)
 		return -ENOMEM;
-	*m = (struct netmonitor){.loop = loop, .changed = changed, .arg = arg};
-	m->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC |
-				     SOCK_NONBLOCK);
+	*m = (struct netmonitor){ .loop = loop,
+				  .changed = changed,
+				  .arg = arg };
+	m->socket = mnl_socket_open2(NETLINK_ROUTE,
+				     SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!m->socket) {
 		r = -errno;
 		free(m);
 		return r;
 	}
-	r = mnl_socket_bind(m->socket, RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
-			    RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
-			    RTMGRP_IPV6_ROUTE, MNL_SOCKET_AUTOPID) < 0 ?
-		-errno : 0;
+	r = mnl_socket_bind(m->socket,
+			    RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+				    RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+				    RTMGRP_IPV6_ROUTE,
+			    MNL_SOCKET_AUTOPID) < 0 ?
+		    -errno :
+		    0;
 	if (!r)
 		r = loop_add_fd(loop, mnl_socket_get_fd(m->socket), EPOLLIN,
 				on_news, m);

@@ -17,21 +17,21 @@
 
 struct net_link {
 	uint32_t ifindex;
-	uint32_t master;	/* 0: none */
-	uint32_t lower;		/* IFLA_LINK in this namespace, 0: none */
+	uint32_t master; /* 0: none */
+	uint32_t lower;	 /* IFLA_LINK in this namespace, 0: none */
 	uint32_t mtu;
-	uint16_t type;		/* ARPHRD_* */
+	uint16_t type; /* ARPHRD_* */
 	bool up, carrier;
-	bool default_route;	/* one of its routes is a default route */
+	bool default_route; /* one of its routes is a default route */
 	char name[IF_NAMESIZE];
-	char kind[32];		/* IFLA_INFO_KIND, "" for physical devices */
+	char kind[32]; /* IFLA_INFO_KIND, "" for physical devices */
 };
 
 struct net_addr {
 	uint32_t ifindex;
-	struct moat_addr addr;		/* v4-mapped for IPv4 */
-	struct moat_addr broadcast;	/* zero: none */
-	uint8_t length;			/* prefix length in the family's bits */
+	struct moat_addr addr;	    /* v4-mapped for IPv4 */
+	struct moat_addr broadcast; /* zero: none */
+	uint8_t length;		    /* prefix length in the family's bits */
 	bool v4, link_local, temporary, global, tentative;
 };
 
@@ -44,7 +44,7 @@ struct netfacts {
 
 /* Everything, by three dumps. 0 or -errno. */
 int netfacts_read(struct netfacts *ret);
-void netfacts_free(struct netfacts *f);		/* back to {0} */
+void netfacts_free(struct netfacts *f); /* back to {0} */
 const struct net_link *netfacts_link(const struct netfacts *f,
 				     uint32_t ifindex);
 

@@ -12,7 +12,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 
-#define SETTLE_MS 20	/* news come in bursts */
+#define SETTLE_MS 20 /* news come in bursts */
 #define ATTACHED_MAX 4096
 
 static struct iface *find_iface(struct iface *list, size_t n, uint32_t ifindex)
@@ -55,9 +55,8 @@ static int set_ifaces(struct agent *a)
 			continue;
 		list[n].ifindex = i->link.ifindex;
 		list[n].flags = MOAT_IFACE_SELECTED |
-			link_header_flags(i->link.type);
-		locals_first(a->locals, a->nlocals, i->link.ifindex,
-			     &list[n]);
+				link_header_flags(i->link.type);
+		locals_first(a->locals, a->nlocals, i->link.ifindex, &list[n]);
 		n++;
 	}
 	return datapath_set_ifaces(a->dp, list, n);
@@ -159,7 +158,8 @@ static void attach_wanted(struct agent *a)
 		if (wanted(i))
 			agent_attach(a, i);
 		else if (i->selection.taken)
-			snprintf(i->why, sizeof(i->why), "link type %u is "
+			snprintf(i->why, sizeof(i->why),
+				 "link type %u is "
 				 "unknown, its headers can't be read",
 				 i->link.type);
 	}
@@ -208,8 +208,7 @@ static void on_news(void *arg)
 
 	if (a->refresh_timer > 0)
 		return;
-	a->refresh_timer = loop_add_timer(a->loop, SETTLE_MS, 0, on_settled,
-					  a);
+	a->refresh_timer = loop_add_timer(a->loop, SETTLE_MS, 0, on_settled, a);
 	if (a->refresh_timer < 0)
 		on_settled(a);
 }

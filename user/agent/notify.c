@@ -19,7 +19,7 @@ static socklen_t manager(struct sockaddr_un *ret)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (!path || (path[0] != '/' && path[0] != '@') ||
 	    strlen(path) >= sizeof(ret->sun_path))
 		return 0;
@@ -46,9 +46,10 @@ static int send_text(char *text, int keep)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = {};
 	struct sockaddr_un addr;
-	struct iovec part = {text, strlen(text)};
-	struct msghdr m = {.msg_name = &addr, .msg_iov = &part,
-			   .msg_iovlen = 1};
+	struct iovec part = { text, strlen(text) };
+	struct msghdr m = { .msg_name = &addr,
+			    .msg_iov = &part,
+			    .msg_iovlen = 1 };
 	_cleanup_close_ int fd = -1;
 
 	m.msg_namelen = manager(&addr);

@@ -5,14 +5,18 @@
 
 #include <stdbool.h>
 
-enum agent_action { AGENT_RUN, AGENT_CHECK_CONFIG, AGENT_DETACH_ALL,
-		    AGENT_EXIT };
+enum agent_action {
+	AGENT_RUN,
+	AGENT_CHECK_CONFIG,
+	AGENT_DETACH_ALL,
+	AGENT_EXIT
+};
 
 struct agent_options {
 	enum agent_action action;
-	const char *config;	/* path; NULL: the default one, may be absent */
+	const char *config; /* path; NULL: the default one, may be absent */
 	bool debug;
-	int exit_code;		/* of AGENT_EXIT */
+	int exit_code; /* of AGENT_EXIT */
 };
 
 /* Prints help, version and complaints itself. */

@@ -13,12 +13,12 @@
 #include "agent/agent.h"
 #include "base/addr.h"
 
-#define FEW 16	/* CIDRs that are looked through one by one */
+#define FEW 16 /* CIDRs that are looked through one by one */
 
 struct named {
 	const struct group *group;
-	const struct rule *rule;	/* NULL: what an absent list allows */
-	bool has_names;			/* of peers; else only CIDRs */
+	const struct rule *rule; /* NULL: what an absent list allows */
+	bool has_names;		 /* of peers; else only CIDRs */
 };
 
 /* A set as ranges in ascending order that neither meet nor overlap. */
@@ -26,7 +26,7 @@ struct range {
 	struct moat_addr first, last;
 };
 struct ranges {
-	struct range *all;	/* NULL: not made yet */
+	struct range *all; /* NULL: not made yet */
 	size_t count;
 };
 
@@ -94,7 +94,7 @@ static void name_rules(struct peer_names *n, const struct slots *slots,
 		       const struct group *g)
 {
 	const struct slot_id **found, *key;
-	struct slot_id id = {.owner = g->name};
+	struct slot_id id = { .owner = g->name };
 	const struct ruleset *rules;
 	size_t i;
 
@@ -106,9 +106,10 @@ static void name_rules(struct peer_names *n, const struct slots *slots,
 			found = bsearch(&key, sorted, nsorted, sizeof(*sorted),
 					compare_ids);
 			if (found)
-				n->by_slot[*found - slots->ids] =
-					(struct named){g, &rules->rules[i],
-						has_names(&rules->rules[i])};
+				n->by_slot[*found - slots->ids] = (struct named){
+					g, &rules->rules[i],
+					has_names(&rules->rules[i])
+				};
 		}
 	}
 }
@@ -136,8 +137,8 @@ static int learn(struct peer_names *n, const struct agent *a)
 {
 	const struct policy *p = a->current->policy;
 	const struct slots *slots = &a->slots;
-	_cleanup_free_ const struct slot_id **sorted =
-		calloc(slots->count + 1, sizeof(*sorted));
+	_cleanup_free_ const struct slot_id **sorted = calloc(slots->count + 1,
+							      sizeof(*sorted));
 	size_t i, count = 0;
 
 	forget(n);
@@ -178,7 +179,7 @@ static int compare_ranges(const void *a, const void *b)
 
 static struct range range_of(const struct cidr *c)
 {
-	struct range r = {c->addr, c->addr};
+	struct range r = { c->addr, c->addr };
 	int bit;
 
 	for (bit = addr_mapped_length(c); bit < 128; bit++)
@@ -204,8 +205,8 @@ static struct ranges *ranges_of(struct peer_names *n, const struct policy *p,
 	qsort(all, s->ncidrs, sizeof(*all), compare_ranges);
 	/* CIDRs overlap only as one within the other, which comes first. */
 	for (i = 0; i < s->ncidrs; i++)
-		if (!to->count || addr_compare(&all[i].first,
-					       &all[to->count - 1].last) > 0)
+		if (!to->count ||
+		    addr_compare(&all[i].first, &all[to->count - 1].last) > 0)
 			all[to->count++] = all[i];
 	to->all = all;
 	return to;
@@ -246,7 +247,7 @@ static bool peer_holds(struct peer_names *n, const struct policy *p,
 	if (peer->kind == PEER_ANY)
 		return true;
 	return peer->kind == PEER_SET ? set_holds(n, p, peer->set, a) :
-		cidr_contains(&peer->cidr, a);
+					cidr_contains(&peer->cidr, a);
 }
 
 /* The peer of the credited rule that holds the address, as it is named. */
@@ -265,7 +266,8 @@ static const char *peer_of_rule(struct peer_names *n, const struct policy *p,
 		if (peer->self)
 			return "self";
 		return peer->kind == PEER_SET ? p->sets[peer->set].name :
-			peer->kind == PEER_ANY ? "any" : "other";
+		       peer->kind == PEER_ANY ? "any" :
+						"other";
 	}
 	return "other";
 }
@@ -309,6 +311,6 @@ bool peer_names_of(struct peer_names *n, const struct agent *a,
 		return false;
 	*ret_group = named->group->name;
 	*ret_peer = named->rule ? peer_of_rule(n, p, named, &r->key.remote) :
-		"any";
+				  "any";
 	return true;
 }

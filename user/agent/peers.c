@@ -15,9 +15,9 @@
 #define INDEX_SIZE (2 * PEERS_MAX)
 
 struct peers {
-	struct metrics_peer *all;	/* names owned */
+	struct metrics_peer *all; /* names owned */
 	size_t count;
-	uint16_t index[INDEX_SIZE];	/* 1 + place in all; 0: free */
+	uint16_t index[INDEX_SIZE]; /* 1 + place in all; 0: free */
 	struct peer_names *names;
 };
 
@@ -64,7 +64,7 @@ static uint32_t hash(const struct metrics_peer *m)
 
 	for (c = m->group; *c; c++)
 		h = (h ^ (unsigned char)*c) * 0x01000193;
-	h *= 0x01000193;	/* where one name ends */
+	h *= 0x01000193; /* where one name ends */
 	for (c = m->peer; *c; c++)
 		h = (h ^ (unsigned char)*c) * 0x01000193;
 	return h ^ h >> 15;
@@ -73,8 +73,7 @@ static uint32_t hash(const struct metrics_peer *m)
 static bool same(const struct metrics_peer *a, const struct metrics_peer *b)
 {
 	return a->direction == b->direction && a->verdict == b->verdict &&
-	       strcmp(a->group, b->group) == 0 &&
-	       strcmp(a->peer, b->peer) == 0;
+	       strcmp(a->group, b->group) == 0 && strcmp(a->peer, b->peer) == 0;
 }
 
 static struct metrics_peer *add(struct peers *p,
@@ -119,12 +118,12 @@ static struct metrics_peer *find(struct peers *p,
 void peers_add(struct agent *a, const struct flow_record *r,
 	       const struct moat_count gained[2])
 {
-	struct metrics_peer like = {.verdict = flow_verdict(r)};
+	struct metrics_peer like = { .verdict = flow_verdict(r) };
 	struct metrics_peer *one;
 	int dir;
 
-	if (!a->current || !peer_names_of(a->peers->names, a, r, &like.group,
-					   &like.peer))
+	if (!a->current ||
+	    !peer_names_of(a->peers->names, a, r, &like.group, &like.peer))
 		return;
 	for (dir = 0; dir < 2; dir++) {
 		if (!gained[dir].packets)

@@ -27,7 +27,7 @@ struct push {
 	struct {
 		uint64_t read, compiled, written, in_force;
 	} at;
-	int64_t in_force_ms;	/* since 1970 */
+	int64_t in_force_ms; /* since 1970 */
 	bool unchanged;
 };
 
@@ -68,8 +68,9 @@ static json_t *unassigned(const struct push *p)
 		l.assigned = policy_groups_of(p->held->policy, &l.net.addr,
 					      &first, 1) > 0;
 		if (local_needs_group(&l))
-			json_array_append_new(list, json_string(
-				addr_print(&l.net.addr, text)));
+			json_array_append_new(
+				list,
+				json_string(addr_print(&l.net.addr, text)));
 	}
 	return list;
 }
@@ -81,11 +82,10 @@ static json_t *refuse_unassigned(struct push *p, json_t *list)
 	size_t i;
 
 	buf_puts(&text, "no group has this host's address ");
-	json_array_foreach(list, i, one)
-		buf_printf(&text, "%s%s", i ? ", " : "",
-			   json_string_value(one));
+	json_array_foreach(list, i, one) buf_printf(
+		&text, "%s%s", i ? ", " : "", json_string_value(one));
 	buf_puts(&text, ": all to and from it would be dropped "
-		 "(--allow-unassigned)");
+			"(--allow-unassigned)");
 	reply = refused(p, buf_text(&text));
 	json_object_set(reply, "unassigned", list);
 	buf_free(&text);
@@ -115,8 +115,7 @@ static json_t *prepare(struct push *p)
 	agent_made_by(a, r->made_by);
 	if (!r->message)
 		return failed(p, "push", -ENOMEM);
-	err = agent_compile(a, p->held, BUILT_IN_NONE, &p->diags,
-			    &p->compiled);
+	err = agent_compile(a, p->held, BUILT_IN_NONE, &p->diags, &p->compiled);
 	if (err == -EINVAL)
 		return refused(p, "the policy is refused");
 	if (err)
@@ -130,8 +129,8 @@ static bool same_as_current(const struct push *p)
 {
 	const struct held *now = p->agent->current;
 
-	return now && strcmp(now->record->sha256,
-			     p->held->record->sha256) == 0 &&
+	return now &&
+	       strcmp(now->record->sha256, p->held->record->sha256) == 0 &&
 	       now->record->audit == p->held->record->audit &&
 	       member_list_equal(&now->record->members,
 				 &p->held->record->members);
@@ -171,12 +170,13 @@ static json_t *check_host(struct push *p, json_t **ret_unassigned)
 	}
 	if (a->current && a->current->record->members.count && !rq->members)
 		warn(p, "changes made by `moat member` end with this push: "
-		     "the document says who is a member");
+			"the document says who is a member");
 	if (held_audit(p->held, a->config) &&
 	    p->held->policy->mode == MODE_ENFORCE)
-		warn(p, a->config->max_mode_audit ?
-		     "max_mode: audit on this host: nothing will be dropped" :
-		     "pushed with --audit: nothing will be dropped");
+		warn(p,
+		     a->config->max_mode_audit ?
+			     "max_mode: audit on this host: nothing will be dropped" :
+			     "pushed with --audit: nothing will be dropped");
 	return NULL;
 }
 
@@ -187,12 +187,10 @@ static json_t *sizes(const struct compile_stats *s)
 
 	for (i = 0; i < MOAT_PART_COUNT; i++)
 		bytes += s->bytes[i];
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "rules", (json_int_t)s->rules,
-			 "cidrs", (json_int_t)s->cidrs,
-			 "classes", (json_int_t)s->classes,
-			 "profiles", (json_int_t)s->profiles,
-			 "rows", (json_int_t)s->rows,
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "rules",
+			 (json_int_t)s->rules, "cidrs", (json_int_t)s->cidrs,
+			 "classes", (json_int_t)s->classes, "profiles",
+			 (json_int_t)s->profiles, "rows", (json_int_t)s->rows,
 			 "bytes", (json_int_t)bytes);
 }
 
@@ -204,12 +202,12 @@ static double ms(uint64_t from, uint64_t to)
 /* What each step took; what was not come to took nothing. */
 static json_t *timings(const struct push *p)
 {
-	return json_pack("{s:f, s:f, s:f, s:f, s:f}",
-			 "read_ms", ms(p->started_ns, p->at.read),
-			 "compile_ms", ms(p->at.read, p->at.compiled),
-			 "write_ms", ms(p->at.compiled, p->at.written),
-			 "load_ms", ms(p->at.written, p->at.in_force),
-			 "in_force_ms", ms(p->started_ns, p->at.in_force));
+	return json_pack("{s:f, s:f, s:f, s:f, s:f}", "read_ms",
+			 ms(p->started_ns, p->at.read), "compile_ms",
+			 ms(p->at.read, p->at.compiled), "write_ms",
+			 ms(p->at.compiled, p->at.written), "load_ms",
+			 ms(p->at.written, p->at.in_force), "in_force_ms",
+			 ms(p->started_ns, p->at.in_force));
 }
 
 static json_t *deadline_text(const struct agent *a)
@@ -228,24 +226,24 @@ static json_t *answer(struct push *p, uint32_t generation,
 	const struct held *h = p->unchanged ? p->agent->current : p->held;
 	char text[40];
 	json_t *reply = json_pack(
-		"{s:b, s:b, s:i, s:s, s:s, s:s, s:o, s:i, s:i, s:o, s:O}",
-		"ok", 1, "changed", !p->unchanged,
-		"generation", (int)generation,
+		"{s:b, s:b, s:i, s:s, s:s, s:s, s:o, s:i, s:i, s:o, s:O}", "ok",
+		1, "changed", !p->unchanged, "generation", (int)generation,
 		"policy", h->record->policy, "revision", h->record->revision,
 		"mode", held_audit(h, p->agent->config) ? "audit" : "enforce",
-		"deadline", p->rq->dry_run ? json_null() :
-			deadline_text(p->agent),
-		"confirm_seconds", (int)p->rq->confirm_seconds,
-		"duration_ms", (int)((clock_boot_ns() - p->started_ns) /
-				     1000000),
-		"sizes", sizes(&h->stats), "warnings", p->warnings);
+		"deadline",
+		p->rq->dry_run ? json_null() : deadline_text(p->agent),
+		"confirm_seconds", (int)p->rq->confirm_seconds, "duration_ms",
+		(int)((clock_boot_ns() - p->started_ns) / 1000000), "sizes",
+		sizes(&h->stats), "warnings", p->warnings);
 
 	if (p->unchanged)
 		return reply;
 	json_object_set_new(reply, "timings", timings(p));
-	json_object_set_new(reply, "in_force", p->in_force_ms ? json_string(
-		clock_rfc3339(p->in_force_ms, text, sizeof(text))) :
-		json_null());
+	json_object_set_new(
+		reply, "in_force",
+		p->in_force_ms ? json_string(clock_rfc3339(p->in_force_ms, text,
+							   sizeof(text))) :
+				 json_null());
 	json_object_set_new(reply, "flows_by_state",
 			    json_integer((json_int_t)p->cuts.by_state));
 	json_object_set_new(reply, "flows_cut",
@@ -269,7 +267,7 @@ static void adopt(struct push *p, uint32_t generation)
 		a->previous = a->current;
 		a->pending = true;
 		a->deadline_ms = clock_wall_ms() +
-			(int64_t)p->rq->confirm_seconds * 1000;
+				 (int64_t)p->rq->confirm_seconds * 1000;
 	} else {
 		held_free(a->current);
 		a->built_in = BUILT_IN_NONE;
@@ -315,9 +313,8 @@ static json_t *put_in_force(struct push *p, uint32_t *ret_generation)
 	if (r) {
 		a->slots_saved = false;
 		state_drop_pending(a->state);
-		return r == -EBUSY ?
-			refused(p, "unconfirmed push pending") :
-			failed(p, "switching", r);
+		return r == -EBUSY ? refused(p, "unconfirmed push pending") :
+				     failed(p, "switching", r);
 	}
 	adopt(p, *ret_generation);
 	return NULL;
@@ -332,7 +329,7 @@ static json_t *run(struct push *p)
 
 	if (a->pins_hidden)
 		return refused(p, "pins hidden: our programs run, but their "
-			       "maps can't be reached from here");
+				  "maps can't be reached from here");
 	if (a->pending && !p->rq->dry_run)
 		return refused(p, "unconfirmed push pending");
 	reply = prepare(p);
@@ -364,8 +361,9 @@ static void count(struct push *p, const json_t *reply)
 		return;
 	last->time_ms = clock_wall_ms();
 	last->ok = ok;
-	last->result = !ok ? METRICS_PUSH_REFUSED : p->unchanged ?
-		METRICS_PUSH_UNCHANGED : METRICS_PUSH_APPLIED;
+	last->result = !ok	    ? METRICS_PUSH_REFUSED :
+		       p->unchanged ? METRICS_PUSH_UNCHANGED :
+				      METRICS_PUSH_APPLIED;
 	if (ok)
 		last->error[0] = 0;
 	a->pushes[last->result]++;
@@ -375,8 +373,10 @@ static void count(struct push *p, const json_t *reply)
 
 json_t *agent_push(struct agent *a, const struct push_request *rq)
 {
-	struct push p = {.agent = a, .rq = rq, .warnings = json_array(),
-			 .started_ns = clock_boot_ns()};
+	struct push p = { .agent = a,
+			  .rq = rq,
+			  .warnings = json_array(),
+			  .started_ns = clock_boot_ns() };
 	json_t *reply;
 
 	/* A deadline that has just passed is nobody's pending push. */
@@ -397,7 +397,7 @@ json_t *agent_push(struct agent *a, const struct push_request *rq)
 
 json_t *agent_push_file(struct agent *a, uid_t uid)
 {
-	struct push_request rq = {.message = "reload", .uid = uid};
+	struct push_request rq = { .message = "reload", .uid = uid };
 	struct buf text = {};
 	json_t *reply;
 	int r = buf_read_file(&text, a->config->policy, MOAT_MAX_DOCUMENT);

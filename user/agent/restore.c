@@ -39,15 +39,18 @@ static void load_members(struct agent *a, struct record *r,
 			 const struct store_state *s)
 {
 	uint32_t last = s->sealed && s->generation >= r->generation ?
-		s->generation : UINT32_MAX;
+				s->generation :
+				UINT32_MAX;
 	int err = state_cut_members(a->state, r->base, last);
 
 	if (!err)
 		err = state_apply_members(a->state, r, last);
 	if (err) {
 		a->state_damaged = true;
-		log_write(LOG_LEVEL_ERROR, "state: changes of members after "
-			  "generation %u: %s", r->base, strerror(-err));
+		log_write(LOG_LEVEL_ERROR,
+			  "state: changes of members after "
+			  "generation %u: %s",
+			  r->base, strerror(-err));
 	}
 }
 
@@ -61,7 +64,8 @@ static void load_committed(struct agent *a, const struct store_state *s)
 	if (!err)
 		a->current = hold(r);
 	if (a->current && a->state_damaged)
-		log_write(LOG_LEVEL_ERROR, "state: the committed policy is "
+		log_write(LOG_LEVEL_ERROR,
+			  "state: the committed policy is "
 			  "damaged, using generation %u of the history",
 			  a->current->record->generation);
 	if (a->current)
@@ -73,7 +77,7 @@ static void load_committed(struct agent *a, const struct store_state *s)
 	}
 	a->state_damaged = true;
 	log_write(LOG_LEVEL_ERROR, "state: no stored policy can be read: "
-		  "deny all but the failsafe");
+				   "deny all but the failsafe");
 }
 
 /*
@@ -107,8 +111,9 @@ static void load_pending(struct agent *a, const struct store_state *s)
 		a->previous = a->current;
 		a->pending = true;
 		a->deadline_ms = clock_wall_ms() +
-			(int64_t)(s->deadline -
-				  datapath_epoch_seconds(a->dp)) * 1000;
+				 (int64_t)(s->deadline -
+					   datapath_epoch_seconds(a->dp)) *
+					 1000;
 	} else {
 		held_free(a->current);
 		a->built_in = BUILT_IN_NONE;

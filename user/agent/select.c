@@ -17,22 +17,23 @@ struct job {
 };
 
 static const char *const decapsulating[] = {
-	"vxlan", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "ipip",
-	"sit", "ip6tnl", "erspan", "ip6erspan", "wireguard", "vti", "vti6",
-	"xfrm", "gtp", "bareudp", "tun", "ppp", NULL,
+	"vxlan",     "geneve",	  "gre", "gretap", "ip6gre",
+	"ip6gretap", "ipip",	  "sit", "ip6tnl", "erspan",
+	"ip6erspan", "wireguard", "vti", "vti6",   "xfrm",
+	"gtp",	     "bareudp",	  "tun", "ppp",	   NULL,
 };
 static const char *const foreign_names[] = {
-	"docker*", "br-*", "virbr*", "cni*", "cali*", "lxc*", "cilium_*",
-	"eni*", "flannel*", "kube-ipvs*", "nodelocaldns", "wg*",
-	"tailscale*", NULL,
+	"docker*",	"br-*",	    "virbr*",	  "cni*",     "cali*",
+	"lxc*",		"cilium_*", "eni*",	  "flannel*", "kube-ipvs*",
+	"nodelocaldns", "wg*",	    "tailscale*", NULL,
 };
 static const char *const auto_kinds[] = {
-	"bond", "team", "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap",
-	"ipoib", "hsr", NULL,
+	"bond",	  "team",   "vlan",  "macvlan", "macvtap",
+	"ipvlan", "ipvtap", "ipoib", "hsr",	NULL,
 };
 static const char *const no_xdp_kinds[] = {
-	"veth", "bridge", "tun", "vlan", "team", "macvlan", "macvtap",
-	"ipvlan", "ipvtap", "dummy", "bond", NULL,
+	"veth",	   "bridge", "tun",    "vlan",	"team", "macvlan",
+	"macvtap", "ipvlan", "ipvtap", "dummy", "bond", NULL,
 };
 
 static bool one_of(const char *name, const char *const *list)
@@ -114,9 +115,11 @@ static void by_auto(struct job *j, size_t i)
 		 l->type != ARPHRD_INFINIBAND)
 		decide(s, false, "auto: neither Ethernet nor InfiniBand");
 	else if (!covered(j, i))
-		decide(s, true, "auto: %s", !l->kind[0] ? "physical" :
+		decide(s, true, "auto: %s",
+		       !l->kind[0] ? "physical" :
 		       strcmp(l->kind, "veth") == 0 ?
-		       "veth with a default route" : l->kind);
+				     "veth with a default route" :
+				     l->kind);
 }
 
 static bool is_glob(const char *pattern)
@@ -179,7 +182,7 @@ void select_interfaces(const struct config *c, const struct netfacts *f,
 		       struct selection *ret)
 {
 	unsigned char state[f->nlinks + 1];
-	struct job j = {c, f, ret, state};
+	struct job j = { c, f, ret, state };
 	size_t i;
 
 	memset(state, 0, sizeof(state));
@@ -213,7 +216,7 @@ bool link_type_known(uint16_t type, bool *ret_ether)
 	switch (type) {
 	case ARPHRD_ETHER:
 	case ARPHRD_INFINIBAND:
-	case ARPHRD_NONE:	/* tun, wireguard */
+	case ARPHRD_NONE: /* tun, wireguard */
 	case ARPHRD_TUNNEL:
 	case ARPHRD_TUNNEL6:
 	case ARPHRD_SIT:

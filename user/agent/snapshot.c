@@ -15,7 +15,7 @@
 #include "kern/stats.h"
 
 #define DEVICES_MAX 1024
-#define NACL_NUMBER_MAX 32766	/* policy/model.h */
+#define NACL_NUMBER_MAX 32766 /* policy/model.h */
 
 /* What a page is made of while it is made. */
 struct collected {
@@ -83,8 +83,8 @@ static void policy(struct agent *a, struct metrics_snapshot *s)
 static const char *attach_name(const struct hook_state *h)
 {
 	static const char *const names[] = {
-		[ATTACH_NONE] = NULL, [ATTACH_TCX] = "tcx",
-		[ATTACH_CLSACT] = "clsact", [ATTACH_NATIVE] = "native",
+		[ATTACH_NONE] = NULL,	      [ATTACH_TCX] = "tcx",
+		[ATTACH_CLSACT] = "clsact",   [ATTACH_NATIVE] = "native",
 		[ATTACH_GENERIC] = "generic",
 	};
 
@@ -129,14 +129,15 @@ static void devices(struct agent *a, struct collected *c)
 
 	for (n = 0; n < count; n++)
 		c->devices[c->s.nunenforced++] = (struct metrics_device){
-			c->rdma[n].name, "rdma"};
-	for (i = a->ifaces; i < a->ifaces + a->nifaces &&
-	     c->s.nunenforced < DEVICES_MAX; i++)
+			c->rdma[n].name, "rdma"
+		};
+	for (i = a->ifaces;
+	     i < a->ifaces + a->nifaces && c->s.nunenforced < DEVICES_MAX; i++)
 		if (!i->selection.taken && strcmp(i->link.name, "lo") != 0)
-			c->devices[c->s.nunenforced++] =
-				(struct metrics_device){
-					i->link.name, i->link.kind[0] ?
-					i->link.kind : "not-selected"};
+			c->devices[c->s.nunenforced++] = (struct metrics_device){
+				i->link.name,
+				i->link.kind[0] ? i->link.kind : "not-selected"
+			};
 	c->s.unenforced = c->devices;
 }
 
@@ -157,15 +158,14 @@ static void read_actions(const struct policy *p, const struct slot_id *id,
 	const struct nacl *n;
 	size_t i;
 
-	*ret = (struct nacl_actions){.owner = id->owner,
-				     .direction = id->direction};
+	*ret = (struct nacl_actions){ .owner = id->owner,
+				      .direction = id->direction };
 	for (n = p->nacls; n < p->nacls + p->nnacls; n++) {
 		if (strcmp(n->name, id->owner) != 0)
 			continue;
 		rules = &n->rules[id->direction];
 		for (i = 0; i < rules->count; i++)
-			ret->deny[rules->rules[i].number] =
-				rules->rules[i].deny;
+			ret->deny[rules->rules[i].number] = rules->rules[i].deny;
 		break;
 	}
 }
@@ -181,8 +181,7 @@ static bool nacl_denies(const struct policy *p, const struct slot_id *id,
 	    strcmp(cache->owner, id->owner) != 0)
 		read_actions(p, id, cache);
 	number = strtol(id->rule, NULL, 10);
-	return number > 0 && number <= NACL_NUMBER_MAX &&
-	       cache->deny[number];
+	return number > 0 && number <= NACL_NUMBER_MAX && cache->deny[number];
 }
 
 static void subtract(struct moat_rule_count *c, const struct moat_rule_count *b)
@@ -216,10 +215,13 @@ int agent_rule_counts(struct agent *a, struct metrics_rule **ret, size_t *ret_n)
 		if (i < a->nslot_base)
 			subtract(&now[i], &a->slot_base[i]);
 		rules[n++] = (struct metrics_rule){
-			.nacl = id->nacl, .direction = id->direction,
-			.owner = id->owner, .rule = id->rule,
+			.nacl = id->nacl,
+			.direction = id->direction,
+			.owner = id->owner,
+			.rule = id->rule,
 			.deny = nacl_denies(a->current->policy, id, &actions),
-			.count = now[i]};
+			.count = now[i]
+		};
 	}
 	*ret = rules;
 	*ret_n = n;
@@ -247,7 +249,7 @@ static uint64_t count_fds(void)
 		n++;
 	if (d)
 		closedir(d);
-	return n > 3 ? n - 3 : 0;	/* ".", ".." and the folder itself */
+	return n > 3 ? n - 3 : 0; /* ".", ".." and the folder itself */
 }
 
 static void process(const struct agent *a, struct metrics_process *p)
@@ -286,7 +288,8 @@ static void tables(struct agent *a, struct collected *c)
 	for (t = 0; t < MOAT_TABLE_COUNT; t++)
 		c->tables[t] = (struct metrics_table){
 			names[t], agent_table_entries(a, (enum moat_table)t),
-			agent_table_limit(a, (enum moat_table)t)};
+			agent_table_limit(a, (enum moat_table)t)
+		};
 	c->s.tables = c->tables;
 	c->s.ntables = MOAT_TABLE_COUNT;
 }

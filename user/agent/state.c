@@ -15,7 +15,7 @@
 #define HISTORY_MAX 32
 #define HISTORY_SCAN 4096
 
-static const char *const file_names[] = {"committed.json", "pending.json"};
+static const char *const file_names[] = { "committed.json", "pending.json" };
 
 void record_free(struct record *r)
 {
@@ -41,8 +41,8 @@ struct record *record_copy(const struct record *r)
 	copy->policy = strdup(r->policy);
 	copy->revision = strdup(r->revision);
 	copy->message = strdup(r->message);
-	if (copy->document && copy->policy && copy->revision &&
-	    copy->message && member_list_copy(&r->members, &copy->members) == 0)
+	if (copy->document && copy->policy && copy->revision && copy->message &&
+	    member_list_copy(&r->members, &copy->members) == 0)
 		return copy;
 	record_free(copy);
 	return NULL;
@@ -50,7 +50,7 @@ struct record *record_copy(const struct record *r)
 
 static void read_machine_id(char *ret, size_t len)
 {
-	struct buf b = {0};
+	struct buf b = { 0 };
 
 	ret[0] = 0;
 	if (buf_read_file(&b, "/etc/machine-id", 4096) == 0)
@@ -125,15 +125,13 @@ void state_close(struct state *s)
 
 static json_t *record_to_json(const struct state *s, const struct record *r)
 {
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:s, s:o}",
-			 "machine", s->machine,
-			 "generation", (int)r->generation,
-			 "policy", r->policy, "revision", r->revision,
-			 "sha256", r->sha256, "message", r->message,
-			 "time_ms", (json_int_t)r->time_ms,
-			 "uid", (int)r->uid, "audit", r->audit,
-			 "made_by", r->made_by,
-			 "members", members_to_json(&r->members));
+	return json_pack(
+		"{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:s, s:o}",
+		"machine", s->machine, "generation", (int)r->generation,
+		"policy", r->policy, "revision", r->revision, "sha256",
+		r->sha256, "message", r->message, "time_ms",
+		(json_int_t)r->time_ms, "uid", (int)r->uid, "audit", r->audit,
+		"made_by", r->made_by, "members", members_to_json(&r->members));
 }
 
 static int record_from_json(const struct state *s, json_t *value,
@@ -147,12 +145,14 @@ static int record_from_json(const struct state *s, json_t *value,
 	struct record *copy;
 	int err;
 
-	if (json_unpack(value, "{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, "
-			"s:s, s:s}", "machine", &machine, "generation", &generation,
-			"policy", &policy, "revision", &revision,
-			"sha256", &sha256, "message", &message,
-			"time_ms", &time_ms, "uid", &uid, "audit", &audit,
-			"made_by", &made_by, "document", &document))
+	if (json_unpack(value,
+			"{s:s, s:i, s:s, s:s, s:s, s:s, s:I, s:i, s:b, "
+			"s:s, s:s}",
+			"machine", &machine, "generation", &generation,
+			"policy", &policy, "revision", &revision, "sha256",
+			&sha256, "message", &message, "time_ms", &time_ms,
+			"uid", &uid, "audit", &audit, "made_by", &made_by,
+			"document", &document))
 		return -EBADMSG;
 	if (strcmp(machine, s->machine) != 0)
 		return -ENOENT;
@@ -326,7 +326,8 @@ size_t state_history(struct state *s, uint32_t *ret, size_t max)
 
 	for (i = 0; i < nbases; i++)
 		n = state_member_generations(s, all[i], all + n,
-					     HISTORY_SCAN - n) + n;
+					     HISTORY_SCAN - n) +
+		    n;
 	qsort(all, n, sizeof(*all), newer_first);
 	n = n < max ? n : max;
 	memcpy(ret, all, n * sizeof(*ret));

@@ -30,21 +30,21 @@ struct state;
 /* A policy as it was pushed. Strings are owned. */
 struct record {
 	char *document;
-	char sha256[65];	/* of the document */
-	char *policy, *revision;	/* its name and revision, for lists */
+	char sha256[65];	 /* of the document */
+	char *policy, *revision; /* its name and revision, for lists */
 	char *message;
-	int64_t time_ms;	/* since 1970 */
-	uid_t uid;		/* who pushed */
-	bool audit;		/* pushed with --audit */
-	char made_by[65];	/* version and configuration that compiled it
+	int64_t time_ms;  /* since 1970 */
+	uid_t uid;	  /* who pushed */
+	bool audit;	  /* pushed with --audit */
+	char made_by[65]; /* version and configuration that compiled it
 				   for the maps, as agent_made_by() */
 	uint32_t generation;
-	uint32_t base;		/* generation it was promoted under; 0: never */
-	struct member_list members;	/* changes on top of the document */
+	uint32_t base; /* generation it was promoted under; 0: never */
+	struct member_list members; /* changes on top of the document */
 };
 void record_free(struct record *r);
 DEFINE_CLEANUP(record, record_free)
-struct record *record_copy(const struct record *r);	/* NULL: -ENOMEM */
+struct record *record_copy(const struct record *r); /* NULL: -ENOMEM */
 
 /* Makes the directory (0700). 0 or -errno. */
 int state_open(const char *path, struct state **ret);
@@ -84,8 +84,7 @@ int state_add_members(struct state *s, const struct record *r,
 /* Takes the entries above that generation out again. */
 int state_cut_members(struct state *s, uint32_t base, uint32_t generation);
 /* Adds those up to that generation to a record just loaded. 0 or -errno. */
-int state_apply_members(struct state *s, struct record *r,
-			uint32_t generation);
+int state_apply_members(struct state *s, struct record *r, uint32_t generation);
 size_t state_count_members(struct state *s, uint32_t base);
 /* Generations of the journal of base into ret of max; how many. */
 size_t state_member_generations(struct state *s, uint32_t base, uint32_t *ret,

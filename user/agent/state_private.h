@@ -18,7 +18,7 @@ struct state {
 	/* The journal of members read or written last. */
 	json_t *journal;
 	uint32_t journal_base;
-	size_t journal_end;	/* in its file; 0: to be written anew */
+	size_t journal_end; /* in its file; 0: to be written anew */
 };
 
 void history_name(uint32_t generation, const char *suffix, char *ret,

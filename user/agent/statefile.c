@@ -37,9 +37,9 @@ static int write_all(int fd, const char *data, size_t len)
 static int write_temporary(int dir, const char *name,
 			   const struct statefile_piece *p, size_t n)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT |
-					O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-					0600);
+	_cleanup_close_ int fd = openat(
+		dir, name,
+		O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r = 0;
 
 	if (fd < 0)
@@ -91,8 +91,10 @@ int statefile_put(int dir, const char *name, const struct statefile_body *b)
 	int len = snprintf(head, sizeof(head), "%s%s\n",
 			   b->document ? HEAD_DOCUMENT : HEAD, b->sum);
 	const struct statefile_piece piece[] = {
-		{head, (size_t)len}, {b->text, strlen(b->text)}, {"\n", 1},
-		{b->document, b->document ? strlen(b->document) : 0},
+		{ head, (size_t)len },
+		{ b->text, strlen(b->text) },
+		{ "\n", 1 },
+		{ b->document, b->document ? strlen(b->document) : 0 },
 	};
 
 	return statefile_replace(dir, name, piece, b->document ? 4 : 2);
@@ -121,8 +123,7 @@ static int add_document(json_t *value, const char *document)
 
 	if (!sum_is(json_string_value(json_object_get(value, "sha256")),
 		    document, len) ||
-	    json_object_set_new(value, "document",
-				json_stringn(document, len)))
+	    json_object_set_new(value, "document", json_stringn(document, len)))
 		return -EBADMSG;
 	return 0;
 }
@@ -169,17 +170,17 @@ static int parse(const char *text, json_t **ret)
 
 int statefile_read(int dir, const char *name, json_t **ret)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC |
-					O_NOFOLLOW);
-	struct buf b = {0};
+	_cleanup_close_ int fd = openat(dir, name,
+					O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct buf b = { 0 };
 	int r;
 
 	if (fd < 0)
 		return -errno;
 	r = buf_read_fd(&b, fd, STATE_MAX);
 	if (!r)
-		r = b.len == strlen(buf_text(&b)) ?
-			parse(buf_text(&b), ret) : -EBADMSG;
+		r = b.len == strlen(buf_text(&b)) ? parse(buf_text(&b), ret) :
+						    -EBADMSG;
 	else if (r == -EFBIG)
 		r = -EBADMSG;
 	buf_free(&b);

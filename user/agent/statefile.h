@@ -26,10 +26,10 @@ int statefile_write(int dir, const char *name, const json_t *value);
 struct statefile_body {
 	char *text;
 	char sum[65];
-	const char *document;	/* NULL: none; borrowed */
+	const char *document; /* NULL: none; borrowed */
 };
 int statefile_body(const json_t *value, struct statefile_body *ret);
-void statefile_body_free(struct statefile_body *b);	/* back to {0} */
+void statefile_body_free(struct statefile_body *b); /* back to {0} */
 int statefile_put(int dir, const char *name, const struct statefile_body *b);
 /* 0, with the document as "document"; -ENOENT; -EBADMSG where a checksum does
  * not fit. */

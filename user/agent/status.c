@@ -14,7 +14,7 @@
 #include "kern/stats.h"
 #include "policy/probe.h"
 
-static const char *const directions[] = {"ingress", "egress"};
+static const char *const directions[] = { "ingress", "egress" };
 
 static json_t *time_json(int64_t wall_ms)
 {
@@ -36,16 +36,14 @@ static json_t *policy_json(const struct agent *a)
 	r = a->current->record;
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:b, s:o, s:s, s:i, s:o}",
-		"name", r->policy, "revision", r->revision,
-		"mode", a->current->policy->mode == MODE_AUDIT ? "audit" :
-			"enforce",
-		"effective_mode", held_audit(a->current, a->config) ?
-			"audit" : "enforce",
+		"name", r->policy, "revision", r->revision, "mode",
+		a->current->policy->mode == MODE_AUDIT ? "audit" : "enforce",
+		"effective_mode",
+		held_audit(a->current, a->config) ? "audit" : "enforce",
 		"generation", (int)r->generation, "sha256", r->sha256,
-		"message", r->message, "confirmed", !a->pending,
-		"time", time_json(r->time_ms), "pushed_with",
-		r->audit ? "--audit" : "", "uid", (int)r->uid,
-		"members", members_to_json(&r->members));
+		"message", r->message, "confirmed", !a->pending, "time",
+		time_json(r->time_ms), "pushed_with", r->audit ? "--audit" : "",
+		"uid", (int)r->uid, "members", members_to_json(&r->members));
 }
 
 static json_t *pending_json(const struct agent *a)
@@ -54,12 +52,12 @@ static json_t *pending_json(const struct agent *a)
 
 	if (!a->pending)
 		return json_null();
-	return json_pack("{s:i, s:o, s:i, s:i}",
-			 "generation", (int)a->current->record->generation,
-			 "deadline", time_json(a->deadline_ms),
-			 "seconds_left", (int)(left > 0 ? left : 0),
-			 "previous_generation", a->previous ?
-			 (int)a->previous->record->generation : 0);
+	return json_pack("{s:i, s:o, s:i, s:i}", "generation",
+			 (int)a->current->record->generation, "deadline",
+			 time_json(a->deadline_ms), "seconds_left",
+			 (int)(left > 0 ? left : 0), "previous_generation",
+			 a->previous ? (int)a->previous->record->generation :
+				       0);
 }
 
 static json_t *last_push_json(const struct agent *a)
@@ -74,8 +72,8 @@ static json_t *last_push_json(const struct agent *a)
 	if (!l->time_ms)
 		return json_null();
 	return json_pack("{s:o, s:b, s:s, s:s}", "time", time_json(l->time_ms),
-			 "ok", l->ok, "result", results[l->result],
-			 "error", l->error);
+			 "ok", l->ok, "result", results[l->result], "error",
+			 l->error);
 }
 
 static const char *state_name(struct agent *a, bool enforcing)
@@ -84,15 +82,15 @@ static const char *state_name(struct agent *a, bool enforcing)
 		return "degraded";
 	if (!a->current)
 		return a->built_in == BUILT_IN_LOCKDOWN ? "lockdown" :
-			"before-first-policy";
+							  "before-first-policy";
 	if (held_audit(a->current, a->config))
 		return "audit";
 	return enforcing ? "enforcing" : "degraded";
 }
 
 /* Groups whose audit suspends the enforcement of others (design 3.7). */
-static void suspended_by(const struct policy *p, const size_t *groups,
-			 size_t n, json_t *list)
+static void suspended_by(const struct policy *p, const size_t *groups, size_t n,
+			 json_t *list)
 {
 	const struct group *audit = NULL, *enforced = NULL;
 	json_t *one, *value;
@@ -110,7 +108,8 @@ static void suspended_by(const struct policy *p, const size_t *groups,
 		return;
 	one = json_pack("{s:s, s:s}", "group", enforced->name, "by",
 			audit->name);
-	json_array_foreach(list, k, value) {
+	json_array_foreach(list, k, value)
+	{
 		if (json_equal(value, one)) {
 			json_decref(one);
 			return;
@@ -136,27 +135,25 @@ static json_t *address_json(const struct agent *a, const struct local *l,
 	n = p ? policy_groups_of(p, as, groups, ARRAY_SIZE(groups)) : 0;
 	n = n < ARRAY_SIZE(groups) ? n : ARRAY_SIZE(groups);
 	for (i = 0; i < n; i++)
-		json_array_append_new(names, json_string(
-			p->groups[groups[i]].name));
+		json_array_append_new(names,
+				      json_string(p->groups[groups[i]].name));
 	if (p && l->judged && !held_audit(a->current, a->config))
 		suspended_by(p, groups, n, suspensions);
 	return json_pack(
-		"{s:s, s:s, s:b, s:b, s:o, s:o, s:o}",
-		"address", addr_print(&l->net.addr, text),
-		"interface", l->name, "judged", l->judged,
-		"assigned", n > 0, "groups", names,
-		"nacl", nacl >= 0 ? json_string(p->nacls[nacl].name) :
-			json_null(),
-		"follows", follows ? json_string(addr_print(as, alias)) :
-			json_null());
+		"{s:s, s:s, s:b, s:b, s:o, s:o, s:o}", "address",
+		addr_print(&l->net.addr, text), "interface", l->name, "judged",
+		l->judged, "assigned", n > 0, "groups", names, "nacl",
+		nacl >= 0 ? json_string(p->nacls[nacl].name) : json_null(),
+		"follows",
+		follows ? json_string(addr_print(as, alias)) : json_null());
 }
 
 /* ---- devices ---- */
 
 static json_t *hook_json(const struct hook_state *h)
 {
-	static const char *const kinds[] = {"none", "tcx", "clsact", "native",
-					    "generic"};
+	static const char *const kinds[] = { "none", "tcx", "clsact", "native",
+					     "generic" };
 
 	return json_pack("{s:s, s:b, s:b, s:i, s:s}", "attach", kinds[h->kind],
 			 "ours", h->ours, "first", h->first, "program",
@@ -165,14 +162,12 @@ static json_t *hook_json(const struct hook_state *h)
 
 static json_t *iface_json(const struct agent *a, const struct iface *i)
 {
-	json_t *o = json_pack("{s:s, s:i, s:s, s:b, s:s, s:b, s:b}",
-			      "name", i->link.name,
-			      "ifindex", (int)i->link.ifindex,
-			      "kind", i->link.kind[0] ? i->link.kind :
-				"physical",
-			      "selected", i->selection.taken,
-			      "why", i->selection.why,
-			      "carrier", i->link.carrier,
+	json_t *o = json_pack("{s:s, s:i, s:s, s:b, s:s, s:b, s:b}", "name",
+			      i->link.name, "ifindex", (int)i->link.ifindex,
+			      "kind",
+			      i->link.kind[0] ? i->link.kind : "physical",
+			      "selected", i->selection.taken, "why",
+			      i->selection.why, "carrier", i->link.carrier,
 			      "enforcing", agent_iface_enforcing(a, i));
 
 	if (!i->selection.taken)
@@ -198,11 +193,14 @@ static json_t *tables_json(const struct agent *a)
 	int t;
 
 	for (t = 0; t < MOAT_TABLE_COUNT; t++)
-		json_array_append_new(list, json_pack(
-			"{s:s, s:I, s:I}", "table", names[t], "entries",
-			(json_int_t)agent_table_entries(a, (enum moat_table)t),
-			"limit",
-			(json_int_t)agent_table_limit(a, (enum moat_table)t)));
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I}", "table", names[t],
+					"entries",
+					(json_int_t)agent_table_entries(
+						a, (enum moat_table)t),
+					"limit",
+					(json_int_t)agent_table_limit(
+						a, (enum moat_table)t)));
 	return list;
 }
 
@@ -215,13 +213,12 @@ static json_t *upkeep_json(const struct agent *a)
 	agent_upkeep(a, &u);
 	for (i = 0; i < FLOWS_RETRY_COUNT; i++)
 		retries += (json_int_t)u.retries.count[i];
-	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}",
-			 "walks", (json_int_t)u.walks,
-			 "failures", (json_int_t)u.failures,
-			 "retries", retries,
+	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}", "walks",
+			 (json_int_t)u.walks, "failures",
+			 (json_int_t)u.failures, "retries", retries,
 			 "undeleted", (json_int_t)u.retries.undeleted,
-			 "walk_seconds", u.walk_seconds,
-			 "longest_slice_ms", u.longest_slice * 1000);
+			 "walk_seconds", u.walk_seconds, "longest_slice_ms",
+			 u.longest_slice * 1000);
 }
 
 static json_t *unenforced_json(void)
@@ -231,9 +228,9 @@ static json_t *unenforced_json(void)
 	json_t *list = json_array();
 
 	for (i = 0; i < n; i++)
-		json_array_append_new(list, json_pack(
-			"{s:s, s:s}", "device", devices[i].name, "kind",
-			"rdma"));
+		json_array_append_new(list, json_pack("{s:s, s:s}", "device",
+						      devices[i].name, "kind",
+						      "rdma"));
 	return list;
 }
 
@@ -249,8 +246,8 @@ static void add_host(struct agent *a, json_t *o)
 	for (i = 0; i < a->nifaces; i++)
 		json_array_append_new(ifaces, iface_json(a, &a->ifaces[i]));
 	for (i = 0; i < a->nlocals; i++) {
-		json_array_append_new(addresses, address_json(
-			a, &a->locals[i], suspensions));
+		json_array_append_new(addresses, address_json(a, &a->locals[i],
+							      suspensions));
 		unassigned += local_needs_group(&a->locals[i]);
 	}
 	json_object_set_new(o, "interfaces", ifaces);
@@ -277,15 +274,19 @@ static bool all_enforcing(const struct agent *a)
 
 static void add_config(const struct agent *a, json_t *o)
 {
-	static const char *const xdp[] = {"none", "auto", "native", "generic"};
+	static const char *const xdp[] = { "none", "auto", "native",
+					   "generic" };
 	const struct config *c = a->config;
 
-	json_object_set_new(o, "max_mode", json_string(
-		c->max_mode_audit ? "audit" : "enforce"));
-	json_object_set_new(o, "forwarding", json_string(
-		c->forwarding_judge ? "judge" : "pass"));
-	json_object_set_new(o, "unassigned_policy", json_string(
-		c->unassigned_allow ? "allow" : "deny"));
+	json_object_set_new(o, "max_mode",
+			    json_string(c->max_mode_audit ? "audit" :
+							    "enforce"));
+	json_object_set_new(o, "forwarding",
+			    json_string(c->forwarding_judge ? "judge" :
+							      "pass"));
+	json_object_set_new(o, "unassigned_policy",
+			    json_string(c->unassigned_allow ? "allow" :
+							      "deny"));
 	json_object_set_new(o, "xdp", json_string(xdp[c->xdp]));
 	json_object_set_new(o, "config", json_string(a->config_path));
 	json_object_set_new(o, "policy_file", json_string(c->policy));
@@ -332,16 +333,14 @@ static json_t *rule_json(const struct metrics_rule *r)
 
 	return json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b}",
-		"layer", r->nacl ? "nacl" : "sg", "group", r->owner,
-		"rule", r->rule, "direction", directions[r->direction],
-		"action", r->deny ? "deny" : "allow",
-		"packets", (json_int_t)c->hit.packets,
-		"bytes", (json_int_t)c->hit.bytes,
-		"connections", (json_int_t)c->connections,
-		"limited", (json_int_t)c->limited,
-		"would_drop_packets", (json_int_t)c->would_drop.packets,
-		"would_drop_bytes", (json_int_t)c->would_drop.bytes,
-		"in_policy", 1);
+		"layer", r->nacl ? "nacl" : "sg", "group", r->owner, "rule",
+		r->rule, "direction", directions[r->direction], "action",
+		r->deny ? "deny" : "allow", "packets",
+		(json_int_t)c->hit.packets, "bytes", (json_int_t)c->hit.bytes,
+		"connections", (json_int_t)c->connections, "limited",
+		(json_int_t)c->limited, "would_drop_packets",
+		(json_int_t)c->would_drop.packets, "would_drop_bytes",
+		(json_int_t)c->would_drop.bytes, "in_policy", 1);
 }
 
 json_t *agent_rules(struct agent *a, const char *group, const char *layer)
@@ -357,8 +356,8 @@ json_t *agent_rules(struct agent *a, const char *group, const char *layer)
 	}
 	for (i = 0; i < n; i++)
 		if ((!group || strcmp(rules[i].owner, group) == 0) &&
-		    (!layer || strcmp(rules[i].nacl ? "nacl" : "sg",
-				      layer) == 0))
+		    (!layer ||
+		     strcmp(rules[i].nacl ? "nacl" : "sg", layer) == 0))
 			json_array_append_new(list, rule_json(&rules[i]));
 	reply = ctl_ok();
 	json_object_set_new(reply, "rules", list);
@@ -377,18 +376,20 @@ static void add_drop(json_t *list, const char *name, int dir, int reason,
 
 	for (v = 0; v < 2; v++) {
 		const struct moat_count *n = v ? &c->would_drop[reason] :
-			&c->count[reason];
+						 &c->count[reason];
 
 		if (!n->packets)
 			continue;
-		json_array_append_new(list, json_pack(
-			"{s:s, s:s, s:s, s:s, s:s, s:I, s:I}",
-			"interface", name, "direction", directions[dir],
-			"verdict", v ? "would-drop" : "drop",
-			"reason", reason_name((enum moat_reason)reason),
-			"layer", reason_layer((enum moat_reason)reason),
-			"packets", (json_int_t)n->packets,
-			"bytes", (json_int_t)n->bytes));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}",
+					"interface", name, "direction",
+					directions[dir], "verdict",
+					v ? "would-drop" : "drop", "reason",
+					reason_name((enum moat_reason)reason),
+					"layer",
+					reason_layer((enum moat_reason)reason),
+					"packets", (json_int_t)n->packets,
+					"bytes", (json_int_t)n->bytes));
 	}
 }
 
@@ -429,10 +430,11 @@ static bool add_recent(const struct flow_record *r, void *arg)
 json_t *agent_drops(struct agent *a)
 {
 	json_t *drops = json_array(), *reply = ctl_ok();
-	struct recent recent = {a, json_array()};
-	struct flow_slice slice = {.table = MOAT_TABLE_DENIED,
-				   .max = RECENT_MAX, .fn = add_recent,
-				   .arg = &recent};
+	struct recent recent = { a, json_array() };
+	struct flow_slice slice = { .table = MOAT_TABLE_DENIED,
+				    .max = RECENT_MAX,
+				    .fn = add_recent,
+				    .arg = &recent };
 	size_t i;
 
 	for (i = 0; i < a->nifaces; i++)

@@ -13,8 +13,12 @@
 static int write_page(const char *path, const struct buf *page)
 {
 	/* What lies there is left over, or somebody's trap. */
-	_cleanup_close_ int fd = unlink(path) < 0 && errno != ENOENT ? -1 :
-		open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	_cleanup_close_ int fd = unlink(path) < 0 && errno != ENOENT ?
+					 -1 :
+					 open(path,
+					      O_WRONLY | O_CREAT | O_EXCL |
+						      O_CLOEXEC,
+					      0644);
 	size_t done = 0;
 	ssize_t n;
 

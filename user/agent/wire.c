@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PAYLOAD 16
-#define HOPS 255	/* what neighbour discovery asks for */
+#define HOPS 255 /* what neighbour discovery asks for */
 #define QUERY_ID 0x6d6f
 
 static void be16(unsigned char *at, unsigned int value)

@@ -14,8 +14,7 @@
 #define IPPROTO_SCTP 132
 #endif
 
-static const __u8 mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255,
-					255 };
+static const __u8 mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255 };
 
 int addr_parse(const char *text, struct moat_addr *ret, int *ret_family)
 {
@@ -198,9 +197,9 @@ static const struct {
 	const char *name;
 	int proto;
 } protos[] = {
-	{ "icmp", IPPROTO_ICMP }, { "tcp", IPPROTO_TCP },
-	{ "udp", IPPROTO_UDP },	  { "gre", IPPROTO_GRE },
-	{ "esp", IPPROTO_ESP },	  { "ah", IPPROTO_AH },
+	{ "icmp", IPPROTO_ICMP },     { "tcp", IPPROTO_TCP },
+	{ "udp", IPPROTO_UDP },	      { "gre", IPPROTO_GRE },
+	{ "esp", IPPROTO_ESP },	      { "ah", IPPROTO_AH },
 	{ "icmpv6", IPPROTO_ICMPV6 }, { "sctp", IPPROTO_SCTP },
 };
 

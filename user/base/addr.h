@@ -14,7 +14,7 @@
  */
 struct cidr {
 	struct moat_addr addr;
-	__u8 family;	/* 4 or 6 */
+	__u8 family; /* 4 or 6 */
 	__u8 length;
 };
 

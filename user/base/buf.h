@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct buf {
-	char *data;	/* NULL until the first append; owned */
+	char *data; /* NULL until the first append; owned */
 	size_t len;
 	size_t cap;
 };
@@ -18,9 +18,9 @@ int buf_puts(struct buf *b, const char *text);
 int buf_printf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-void buf_consume(struct buf *b, size_t len);	/* drops the first len bytes */
-void buf_reset(struct buf *b);			/* keeps the memory */
-void buf_free(struct buf *b);			/* frees, back to {0} */
+void buf_consume(struct buf *b, size_t len); /* drops the first len bytes */
+void buf_reset(struct buf *b);		     /* keeps the memory */
+void buf_free(struct buf *b);		     /* frees, back to {0} */
 /* The text, "" when empty; owned by the buffer. */
 const char *buf_text(const struct buf *b);
 /* Hands the text over; the buffer is empty afterwards. NULL on -ENOMEM. */

@@ -16,15 +16,15 @@
 #define NS_PER_MS 1000000u
 
 struct fd_source {
-	int fd;		/* -1: removed, freed when no callback runs */
+	int fd; /* -1: removed, freed when no callback runs */
 	loop_fd_fn fn;
 	void *arg;
 	struct fd_source *next;
 };
 
 struct timer {
-	int id;		/* 0: removed, freed when no callback runs */
-	uint64_t due;	/* clock_boot_ns */
+	int id;	      /* 0: removed, freed when no callback runs */
+	uint64_t due; /* clock_boot_ns */
 	uint64_t period;
 	loop_fn fn;
 	void *arg;
@@ -33,11 +33,11 @@ struct timer {
 
 struct loop {
 	int epoll;
-	int signal_fd;	/* -1 until the first signal is asked for */
+	int signal_fd; /* -1 until the first signal is asked for */
 	bool stopped;
 	int last_timer;
-	sigset_t signals;	/* delivered here */
-	sigset_t blocked;	/* by us, to be unblocked at the end */
+	sigset_t signals; /* delivered here */
+	sigset_t blocked; /* by us, to be unblocked at the end */
 	struct {
 		loop_signal_fn fn;
 		void *arg;
@@ -171,8 +171,7 @@ static void signal_ready(int fd, uint32_t events, void *arg)
 	}
 }
 
-int loop_add_signal(struct loop *loop, int signal, loop_signal_fn fn,
-		    void *arg)
+int loop_add_signal(struct loop *loop, int signal, loop_signal_fn fn, void *arg)
 {
 	bool first = loop->signal_fd < 0;
 	sigset_t one, before;

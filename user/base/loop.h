@@ -12,7 +12,7 @@ typedef void (*loop_fd_fn)(int fd, uint32_t events, void *arg);
 typedef void (*loop_fn)(void *arg);
 typedef void (*loop_signal_fn)(int signal, void *arg);
 
-struct loop *loop_new(void);		/* NULL: errno */
+struct loop *loop_new(void); /* NULL: errno */
 void loop_free(struct loop *loop);
 /* The loop never owns fd. 0 or -errno. */
 int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn,

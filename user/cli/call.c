@@ -52,8 +52,7 @@ static int call_failed(const struct cli *cli, int err)
 	char text[256];
 
 	talk("%s", ctl_explain_error(err, cli->socket, text, sizeof(text)));
-	return err == -EMSGSIZE || err == -ENOMEM ? CTL_USAGE :
-						    CTL_UNREACHABLE;
+	return err == -EMSGSIZE || err == -ENOMEM ? CTL_USAGE : CTL_UNREACHABLE;
 }
 
 static void say_refusal(const json_t *reply, const char *error)
@@ -89,11 +88,9 @@ int call_on(struct cli *cli, struct ctl_client *client, json_t *request,
 	return code;
 }
 
-int call_agent(struct cli *cli, bool look, json_t *request,
-	       json_t **ret_reply)
+int call_agent(struct cli *cli, bool look, json_t *request, json_t **ret_reply)
 {
-	CLEANUP(ctl_client) struct ctl_client *client =
-		call_connect(cli, look);
+	CLEANUP(ctl_client) struct ctl_client *client = call_connect(cli, look);
 
 	if (!client) {
 		json_decref(request);

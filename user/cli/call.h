@@ -25,8 +25,7 @@ struct ctl_client *call_connect_quiet(const struct cli *cli, bool look);
 int call_on(struct cli *cli, struct ctl_client *client, json_t *request,
 	    json_t **ret_reply);
 /* call_connect() and call_on(). */
-int call_agent(struct cli *cli, bool look, json_t *request,
-	       json_t **ret_reply);
+int call_agent(struct cli *cli, bool look, json_t *request, json_t **ret_reply);
 
 /* Reply without the protocol's own fields, as `-o json` shows it. */
 void call_strip(json_t *reply);

@@ -64,13 +64,16 @@ static json_t *describe_hosts(const struct loaded *l)
 		n = policy_groups_of(l->policy, &l->hosts[i], index,
 				     ARRAY_SIZE(index));
 		for (size_t g = 0; g < n && g < ARRAY_SIZE(index); g++)
-			json_array_append_new(groups, json_string(
-				l->policy->groups[index[g]].name));
-		json_array_append_new(list, json_pack(
-			"{s:s,s:o,s:s?,s:b}", "address",
-			addr_print(&l->hosts[i], text), "groups", groups,
-			"nacl", nacl < 0 ? NULL : l->policy->nacls[nacl].name,
-			"assigned", n > 0));
+			json_array_append_new(
+				groups,
+				json_string(l->policy->groups[index[g]].name));
+		json_array_append_new(
+			list,
+			json_pack("{s:s,s:o,s:s?,s:b}", "address",
+				  addr_print(&l->hosts[i], text), "groups",
+				  groups, "nacl",
+				  nacl < 0 ? NULL : l->policy->nacls[nacl].name,
+				  "assigned", n > 0));
 	}
 	return list;
 }
@@ -98,20 +101,23 @@ static size_t count_cidrs(const struct policy *p)
 static json_t *result(const struct loaded *l)
 {
 	const struct policy *p = l->policy;
-	json_t *value = json_pack("{s:b,s:i,s:i,s:o}", "valid",
-		!load_failed(l), "errors", l->diags.errors, "warnings",
-		l->diags.warnings, "diagnostics", load_diags_json(l));
+	json_t *value = json_pack("{s:b,s:i,s:i,s:o}", "valid", !load_failed(l),
+				  "errors", l->diags.errors, "warnings",
+				  l->diags.warnings, "diagnostics",
+				  load_diags_json(l));
 
 	if (!p)
 		return value;
-	json_object_update_new(value, json_pack(
-		"{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o}", "policy", p->name,
-		"revision", p->revision, "mode",
-		p->mode == MODE_AUDIT ? "audit" : "enforce", "groups",
-		(json_int_t)p->ngroups, "nacls", (json_int_t)p->nnacls,
-		"rules", (json_int_t)count_rules(p), "cidrs",
-		(json_int_t)count_cidrs(p), "tests", (json_int_t)p->ntests,
-		"hosts", describe_hosts(l)));
+	json_object_update_new(
+		value,
+		json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o}", "policy",
+			  p->name, "revision", p->revision, "mode",
+			  p->mode == MODE_AUDIT ? "audit" : "enforce", "groups",
+			  (json_int_t)p->ngroups, "nacls",
+			  (json_int_t)p->nnacls, "rules",
+			  (json_int_t)count_rules(p), "cidrs",
+			  (json_int_t)count_cidrs(p), "tests",
+			  (json_int_t)p->ntests, "hosts", describe_hosts(l)));
 	return value;
 }
 
@@ -133,7 +139,8 @@ static void show(struct cli *cli, const struct loaded *l, const json_t *value)
 			    l->diags.warnings == 1 ? "" : "s",
 			    l->diags.errors ? "" : " (--strict)");
 	else
-		writer_text(&cli->out, "valid: policy %s, revision %s, mode "
+		writer_text(&cli->out,
+			    "valid: policy %s, revision %s, mode "
 			    "%s: %zu group%s, %zu network ACL%s, %zu rules, "
 			    "%zu CIDRs, %zu tests passed; %d warning%s",
 			    p->name, p->revision,
@@ -149,8 +156,8 @@ static void show(struct cli *cli, const struct loaded *l, const json_t *value)
 
 static int run(struct cli *cli, const struct args *args)
 {
-	_cleanup_(loaded_free) struct loaded l = {
-		.strict = args_has(args, "strict") };
+	_cleanup_(loaded_free) struct loaded l = { .strict = args_has(
+							   args, "strict") };
 	json_t *value;
 	int code;
 
@@ -179,8 +186,8 @@ const struct command cmd_check = {
 	.words = "FILE...",
 	.summary = "is the policy valid; its tests, its never, warnings",
 	.details =
-	"Reads the files, merges them into one policy and reports every error\n"
-	"and warning with file, line and column. Needs no agent and no root.",
+		"Reads the files, merges them into one policy and reports every error\n"
+		"and warning with file, line and column. Needs no agent and no root.",
 	.examples = "  moat check policy.yaml\n"
 		    "  moat check base.yaml platform.yaml tenants/*.yaml\n"
 		    "  moat check --strict --host 10.20.0.1,fd00:20::1 "

@@ -59,8 +59,8 @@ static int run(struct cli *cli, const struct args *args)
 
 int cli_main(int argc, char **argv)
 {
-	_cleanup_free_ const char **words =
-		calloc((size_t)argc + 1, sizeof(*words));
+	_cleanup_free_ const char **words = calloc((size_t)argc + 1,
+						   sizeof(*words));
 	struct cli cli = { .socket = CLI_SOCKET };
 	struct args args = { .words = words };
 	int code;

@@ -15,8 +15,8 @@
 #define CLI_SOCKET "/run/moat/control.sock"
 
 struct option {
-	const char *name;	/* long form without dashes */
-	const char *arg;	/* name of its value, NULL: a switch */
+	const char *name; /* long form without dashes */
+	const char *arg;  /* name of its value, NULL: a switch */
 	const char *help;
 };
 
@@ -25,16 +25,16 @@ struct option {
 struct command;
 struct args {
 	const struct command *command;
-	const char *value[ARGS_OPTIONS];	/* "" for a switch, NULL: absent */
-	const char **words;			/* what is no option */
+	const char *value[ARGS_OPTIONS]; /* "" for a switch, NULL: absent */
+	const char **words;		 /* what is no option */
 	size_t nwords;
 };
 
 struct cli {
-	struct writer out;	/* data, on stdout */
+	struct writer out; /* data, on stdout */
 	const char *socket;
 	bool socket_given;
-	bool vpc;		/* -o vpc */
+	bool vpc; /* -o vpc */
 	bool help;
 };
 
@@ -43,10 +43,10 @@ enum heading { HEADING_POLICY, HEADING_LOOK, HEADING_ACT, HEADING_HELP };
 struct command {
 	const char *name;
 	enum heading heading;
-	const char *words;	/* synopsis of what is no option */
-	const char *summary;	/* one line */
-	const char *details;	/* for --help, may be NULL */
-	const char *examples;	/* lines of "moat ..." */
+	const char *words;    /* synopsis of what is no option */
+	const char *summary;  /* one line */
+	const char *details;  /* for --help, may be NULL */
+	const char *examples; /* lines of "moat ..." */
 	const struct option *options;
 	size_t noptions;
 	size_t min_words, max_words;

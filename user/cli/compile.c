@@ -13,16 +13,11 @@ static const struct option options[] = {
 };
 
 static const struct column facts[] = {
-	{ "rules", "rules" },
-	{ "CIDRs", "cidrs" },
-	{ "classes", "classes" },
-	{ "profiles", "profiles" },
-	{ "rows", "rows" },
-	{ "row words", "row_words" },
-	{ "cells", "cells" },
-	{ "chains", "chains" },
-	{ "limits", "limits" },
-	{ "rule counters", "slots" },
+	{ "rules", "rules" },	  { "CIDRs", "cidrs" },
+	{ "classes", "classes" }, { "profiles", "profiles" },
+	{ "rows", "rows" },	  { "row words", "row_words" },
+	{ "cells", "cells" },	  { "chains", "chains" },
+	{ "limits", "limits" },	  { "rule counters", "slots" },
 };
 
 static const struct column part_columns[] = {
@@ -42,25 +37,28 @@ static json_t *describe(const struct compile_stats *s)
 	size_t total = 0;
 
 	for (size_t i = 0; i < MOAT_PART_COUNT; i++) {
-		json_array_append_new(list, json_pack(
-			"{s:s,s:I,s:I}", "array", parts[i], "bytes",
-			(json_int_t)s->bytes[i], "limit",
-			(json_int_t)MOAT_PART_MAX));
+		json_array_append_new(
+			list, json_pack("{s:s,s:I,s:I}", "array", parts[i],
+					"bytes", (json_int_t)s->bytes[i],
+					"limit", (json_int_t)MOAT_PART_MAX));
 		total += s->bytes[i];
 	}
-	json_array_append_new(list, json_pack(
-		"{s:s,s:I,s:I}", "array", "in all", "bytes", (json_int_t)total,
-		"limit", (json_int_t)MOAT_SLOT_MAX));
+	json_array_append_new(list,
+			      json_pack("{s:s,s:I,s:I}", "array", "in all",
+					"bytes", (json_int_t)total, "limit",
+					(json_int_t)MOAT_SLOT_MAX));
 	value = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "rules",
 			  (json_int_t)s->rules, "cidrs", (json_int_t)s->cidrs,
 			  "classes", (json_int_t)s->classes, "profiles",
 			  (json_int_t)s->profiles, "rows", (json_int_t)s->rows,
 			  "row_words", (json_int_t)s->row_words);
-	json_object_update_new(value, json_pack(
-		"{s:I,s:I,s:I,s:I,s:o,s:I}", "cells", (json_int_t)s->cells,
-		"chains", (json_int_t)s->chains, "limits",
-		(json_int_t)s->limits, "slots", (json_int_t)s->slots,
-		"arrays", list, "bytes", (json_int_t)total));
+	json_object_update_new(value,
+			       json_pack("{s:I,s:I,s:I,s:I,s:o,s:I}", "cells",
+					 (json_int_t)s->cells, "chains",
+					 (json_int_t)s->chains, "limits",
+					 (json_int_t)s->limits, "slots",
+					 (json_int_t)s->slots, "arrays", list,
+					 "bytes", (json_int_t)total));
 	return value;
 }
 
@@ -70,8 +68,11 @@ static int compile(struct cli *cli, struct loaded *l)
 	_cleanup_json_ json_t *value = NULL;
 	struct compile_stats stats = {};
 	struct compile_input input = {
-		.policy = l->policy, .config = l->config, .hosts = l->hosts,
-		.nhosts = l->nhosts, .slots = &slots,
+		.policy = l->policy,
+		.config = l->config,
+		.hosts = l->hosts,
+		.nhosts = l->nhosts,
+		.slots = &slots,
 	};
 	struct image *image;
 
@@ -86,11 +87,13 @@ static int compile(struct cli *cli, struct loaded *l)
 	writer_value(&cli->out, value);
 	writer_facts(&cli->out, value, facts, ARRAY_SIZE(facts));
 	writer_text(&cli->out, "%s", "");
-	writer_table(&cli->out, json_object_get(value, "arrays"),
-		     part_columns, ARRAY_SIZE(part_columns));
+	writer_table(&cli->out, json_object_get(value, "arrays"), part_columns,
+		     ARRAY_SIZE(part_columns));
 	writer_text(&cli->out, "%s", "");
-	writer_text(&cli->out, "The kernel holds %d such images: in force, "
-		    "previous, being written, shadow.", MOAT_SLOTS);
+	writer_text(&cli->out,
+		    "The kernel holds %d such images: in force, "
+		    "previous, being written, shadow.",
+		    MOAT_SLOTS);
 	return CTL_OK;
 }
 
@@ -101,7 +104,7 @@ static int run(struct cli *cli, const struct args *args)
 
 	if (!args_has(args, "host"))
 		return usage_error("compile", "compile needs --host with the "
-				   "addresses of a host");
+					      "addresses of a host");
 	code = load_hosts(&l, args_get(args, "host"), "compile");
 	if (!code)
 		code = load_config(&l, args_get(args, "config"));

@@ -90,7 +90,8 @@ static int wait_script(void)
 static int run(struct cli *cli, const struct args *args)
 {
 	if (cli->out.format == WRITER_JSON)
-		return usage_error("demo", "the demo is for people: no -o json");
+		return usage_error("demo",
+				   "the demo is for people: no -o json");
 	if (geteuid()) {
 		talk("the demo makes network namespaces: it needs root");
 		return CTL_USAGE;
@@ -116,9 +117,9 @@ const struct command cmd_demo = {
 	.words = "",
 	.summary = "five hosts in namespaces, real traffic, in a minute",
 	.details =
-	"Needs root, iproute2, socat, iperf3, netcat, ping and curl. Makes\n"
-	"namespaces of its own and touches nothing else of this machine. Exit\n"
-	"code 0 only if every packet went as the policy says.",
+		"Needs root, iproute2, socat, iperf3, netcat, ping and curl. Makes\n"
+		"namespaces of its own and touches nothing else of this machine. Exit\n"
+		"code 0 only if every packet went as the policy says.",
 	.examples = "  moat demo\n  moat demo --xdp\n",
 	.options = options,
 	.noptions = ARRAY_SIZE(options),

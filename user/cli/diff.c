@@ -41,11 +41,8 @@ static json_t *fetch(struct cli *cli, int *ret_code, json_int_t *ret_generation)
 }
 
 static const struct column columns[] = {
-	{ "change", "change" },
-	{ "what", "kind" },
-	{ "where", "where" },
-	{ "before", "before" },
-	{ "after", "after" },
+	{ "change", "change" }, { "what", "kind" },   { "where", "where" },
+	{ "before", "before" }, { "after", "after" },
 };
 
 static int compare(struct cli *cli, const struct loaded *l)
@@ -91,9 +88,9 @@ const struct command cmd_diff = {
 	.words = "FILE...",
 	.summary = "what a push would change in the policy in force",
 	.details =
-	"Compares by meaning: rules by group and name, members and lists by\n"
-	"address. Comments and layout make no difference. Exit code 0: the same\n"
-	"policy, 1: it differs.",
+		"Compares by meaning: rules by group and name, members and lists by\n"
+		"address. Comments and layout make no difference. Exit code 0: the same\n"
+		"policy, 1: it differs.",
 	.examples = "  moat diff policy.yaml\n"
 		    "  moat diff base.yaml tenants/*.yaml -o json\n",
 	.min_words = 1,

@@ -76,7 +76,8 @@ static json_t *with_states(const json_t *checks)
 	json_t *rows = json_deep_copy(checks), *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		const char *level = json_string_value(
 			json_object_get(row, "level"));
 
@@ -114,7 +115,8 @@ const struct command cmd_doctor = {
 	.heading = HEADING_HELP,
 	.words = "",
 	.summary = "what stands in the way on this host, and how to mend it",
-	.examples = "  moat doctor\n"
-		    "  moat doctor -o json | jq '.[] | select(.level == \"bad\")'\n",
+	.examples =
+		"  moat doctor\n"
+		"  moat doctor -o json | jq '.[] | select(.level == \"bad\")'\n",
 	.run = run,
 };

@@ -40,7 +40,8 @@ static json_t *recent_rows(const json_t *recent)
 	json_t *rows = json_array(), *flow;
 	size_t i;
 
-	json_array_foreach((json_t *)recent, i, flow) {
+	json_array_foreach((json_t *)recent, i, flow)
+	{
 		json_t *row = flow_row(flow);
 
 		json_object_set(row, "reason", json_object_get(flow, "reason"));
@@ -59,7 +60,8 @@ static json_t *legend(const json_t *drops)
 	json_t *rows = json_array(), *drop;
 	size_t i;
 
-	json_array_foreach((json_t *)drops, i, drop) {
+	json_array_foreach((json_t *)drops, i, drop)
+	{
 		const char *reason = json_string_value(
 			json_object_get(drop, "reason"));
 		int number = reason ? reason_from_name(reason) : -1;
@@ -67,9 +69,9 @@ static json_t *legend(const json_t *drops)
 		if (number < 0 || json_object_get(seen, reason))
 			continue;
 		json_object_set_new(seen, reason, json_true());
-		json_array_append_new(rows, json_pack(
-			"{s:s,s:s}", "reason", reason, "means",
-			reason_help((enum moat_reason)number)));
+		json_array_append_new(
+			rows, json_pack("{s:s,s:s}", "reason", reason, "means",
+					reason_help((enum moat_reason)number)));
 	}
 	return rows;
 }

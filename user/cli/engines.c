@@ -12,8 +12,10 @@ static int compile(struct explain *e)
 {
 	struct compile_stats stats;
 	struct compile_input input = {
-		.policy = e->files.policy, .config = e->files.config,
-		.hosts = e->files.hosts, .nhosts = e->files.nhosts,
+		.policy = e->files.policy,
+		.config = e->files.config,
+		.hosts = e->files.hosts,
+		.nhosts = e->files.nhosts,
 		.slots = &e->slots,
 	};
 
@@ -105,7 +107,8 @@ static json_t *judge_one(struct explain *e, const json_t *object)
 		return error_object(err);
 	if (e->engine == ENGINE_IMAGE) {
 		struct image_view view = {
-			.header = &e->image->header, .slots = &e->slots,
+			.header = &e->image->header,
+			.slots = &e->slots,
 			.config = e->files.config,
 		};
 
@@ -148,8 +151,7 @@ static int ask_agent(struct explain *e, const json_t *probes,
 	return code ? code : CTL_USAGE;
 }
 
-int explain_judge(struct explain *e, const json_t *probes,
-		  json_t **ret_answers)
+int explain_judge(struct explain *e, const json_t *probes, json_t **ret_answers)
 {
 	json_t *answers;
 	const json_t *probe;

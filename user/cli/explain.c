@@ -12,7 +12,7 @@
 #include "cli/probe_args.h"
 #include "cli/reasons.h"
 
-#define BATCH_SLICE 4096	/* packets judged at once */
+#define BATCH_SLICE 4096 /* packets judged at once */
 #define LINE_MAX_BYTES 65536
 
 static const struct option options[] = {
@@ -20,7 +20,8 @@ static const struct option options[] = {
 	{ "sport", "N", "source port of the packet (40000)" },
 	{ "icmp", "T/C", "ICMP type and code (echo request)" },
 	{ "flags", "SYN,...", "TCP flags (an opening packet)" },
-	{ "engine", "ENGINE", "reference, image or kernel; the agent runs "
+	{ "engine", "ENGINE",
+	  "reference, image or kernel; the agent runs "
 	  "the last" },
 	{ "batch", "FILE", "packets as JSON lines, - for standard input" },
 	{ "config", "FILE", "agent configuration (built-in defaults)" },
@@ -37,8 +38,11 @@ static int parse_engine(const char *text, struct explain *e)
 		e->engine = (enum engine)i;
 		return 0;
 	}
-	return !text ? 0 : usage_error("explain", "--engine is reference, "
-				       "image or kernel, not \"%s\"", text);
+	return !text ? 0 :
+		       usage_error("explain",
+				   "--engine is reference, "
+				   "image or kernel, not \"%s\"",
+				   text);
 }
 
 static int parse_packet(const struct args *args, const char *const *word,
@@ -52,8 +56,10 @@ static int parse_packet(const struct args *args, const char *const *word,
 	else if (!strcmp(word[0], "egress"))
 		probe->direction = MOAT_EGRESS;
 	else
-		return usage_error("explain", "the direction is ingress or "
-				   "egress, not \"%s\"", word[0]);
+		return usage_error("explain",
+				   "the direction is ingress or "
+				   "egress, not \"%s\"",
+				   word[0]);
 	err = probe_addresses("explain", word[1], word[2], probe);
 	if (!err)
 		err = probe_service("explain", word[3], probe);
@@ -80,7 +86,8 @@ static json_t *probe_json(const struct probe *probe)
 	size_t n = 0;
 	json_t *object;
 
-	object = json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i}", "dir",
+	object = json_pack(
+		"{s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:i}", "dir",
 		probe->direction == MOAT_INGRESS ? "ingress" : "egress",
 		"local", addr_print(&probe->local, local), "remote",
 		addr_print(&probe->remote, remote), "proto", probe->proto,
@@ -106,8 +113,7 @@ static const struct column answer_facts[] = {
 
 static int show_answer(struct explain *e, json_t *answer)
 {
-	static const char *const engines[] = { "reference", "image",
-					       "kernel" };
+	static const char *const engines[] = { "reference", "image", "kernel" };
 	const char *verdict = json_string_value(
 		json_object_get(answer, "verdict"));
 	const char *reason = json_string_value(
@@ -115,15 +121,14 @@ static int show_answer(struct explain *e, json_t *answer)
 	int number = reason ? reason_from_name(reason) : -EINVAL;
 
 	if (!verdict) {
-		talk("%s", json_string_value(json_object_get(answer,
-							     "error")));
+		talk("%s", json_string_value(json_object_get(answer, "error")));
 		return CTL_USAGE;
 	}
-	json_object_set_new(answer, "engine",
-			    json_string(engines[e->engine]));
-	json_object_set_new(answer, "why", json_string(
-		reason_help(number < 0 ? MOAT_REASON_COUNT :
-					 (enum moat_reason)number)));
+	json_object_set_new(answer, "engine", json_string(engines[e->engine]));
+	json_object_set_new(answer, "why",
+			    json_string(reason_help(
+				    number < 0 ? MOAT_REASON_COUNT :
+						 (enum moat_reason)number)));
 	writer_value(&e->cli->out, answer);
 	writer_facts(&e->cli->out, answer, answer_facts,
 		     ARRAY_SIZE(answer_facts));
@@ -165,7 +170,8 @@ static int print_slice(const json_t *answers)
 	int code = CTL_OK;
 	size_t i;
 
-	json_array_foreach((json_t *)answers, i, answer) {
+	json_array_foreach((json_t *)answers, i, answer)
+	{
 		if (json_object_get(answer, "error"))
 			code = CTL_USAGE;
 		if (json_dumpf(answer, stdout, JSON_COMPACT) ||
@@ -211,10 +217,10 @@ static int check_words(const struct args *args, bool live, bool batch)
 
 	if (args->nwords == want)
 		return 0;
-	return usage_error("explain", "%s takes %s%s", live ? "explain --live" :
-			   "explain", live ? "" : "FILE ",
-			   batch ? "and --batch" :
-				   "DIRECTION LOCAL REMOTE PROTO[/DPORT]");
+	return usage_error(
+		"explain", "%s takes %s%s", live ? "explain --live" : "explain",
+		live ? "" : "FILE ",
+		batch ? "and --batch" : "DIRECTION LOCAL REMOTE PROTO[/DPORT]");
 }
 
 static int run_opened(struct explain *e, const struct args *args,
@@ -232,7 +238,8 @@ static int run_opened(struct explain *e, const struct args *args,
 static int run(struct cli *cli, const struct args *args)
 {
 	_cleanup_(explain_close) struct explain e = {
-		.cli = cli, .live = args_has(args, "live") };
+		.cli = cli, .live = args_has(args, "live")
+	};
 	bool batch = args_has(args, "batch");
 	struct probe probe = {};
 	int code = check_words(args, e.live, batch);
@@ -260,15 +267,15 @@ const struct command cmd_explain = {
 	.words = "FILE|--live DIRECTION LOCAL REMOTE PROTO[/DPORT]",
 	.summary = "why a packet passes or does not",
 	.details =
-	"Judges one packet that belongs to no flow, and the replies to it where\n"
-	"it may open one. LOCAL is the host's own address, whatever the\n"
-	"direction. Exit code 0: allowed; 1: dropped, or would be under audit.",
+		"Judges one packet that belongs to no flow, and the replies to it where\n"
+		"it may open one. LOCAL is the host's own address, whatever the\n"
+		"direction. Exit code 0: allowed; 1: dropped, or would be under audit.",
 	.examples =
-	"  moat explain policy.yaml ingress 10.20.0.1 10.0.5.10 tcp/22\n"
-	"  moat explain --live egress 10.20.0.1 10.40.0.5 tcp/2049 "
-	"--sport 870\n"
-	"  moat explain policy.yaml ingress fd00:20::1 fd00:20::2 icmpv6\n"
-	"  moat explain policy.yaml --batch packets.jsonl --engine image\n",
+		"  moat explain policy.yaml ingress 10.20.0.1 10.0.5.10 tcp/22\n"
+		"  moat explain --live egress 10.20.0.1 10.40.0.5 tcp/2049 "
+		"--sport 870\n"
+		"  moat explain policy.yaml ingress fd00:20::1 fd00:20::2 icmpv6\n"
+		"  moat explain policy.yaml --batch packets.jsonl --engine image\n",
 	.options = options,
 	.noptions = ARRAY_SIZE(options),
 	.min_words = 0,

@@ -13,16 +13,16 @@ enum engine { ENGINE_REFERENCE, ENGINE_IMAGE, ENGINE_KERNEL };
 struct explain {
 	enum engine engine;
 	struct cli *cli;
-	struct loaded files;	/* engines of our own: the policy judged by */
-	bool live;		/* the policy in force */
-	bool replies;		/* judge the replies of an allowed opening */
-	uint32_t generation;	/* of the policy in force, 0: a file's */
+	struct loaded files; /* engines of our own: the policy judged by */
+	bool live;	     /* the policy in force */
+	bool replies;	     /* judge the replies of an allowed opening */
+	uint32_t generation; /* of the policy in force, 0: a file's */
 	/* image */
 	struct image *image;
 	struct slots slots;
 	/* kernel: the agent judges */
 	struct ctl_client *client;
-	char *document;		/* canonical text, NULL: policy in force */
+	char *document; /* canonical text, NULL: policy in force */
 };
 
 /*

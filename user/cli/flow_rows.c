@@ -8,14 +8,10 @@
 #include "base/cleanup.h"
 
 const struct column flow_columns[] = {
-	{ "proto", "protocol" },
-	{ "local", "local" },
-	{ "remote", "remote" },
-	{ "dir", "dir" },
-	{ "state", "state" },
-	{ "rule", "credit" },
-	{ "packets", "packets" },
-	{ "bytes", "bytes", COLUMN_BYTES },
+	{ "proto", "protocol" },  { "local", "local" },
+	{ "remote", "remote" },	  { "dir", "dir" },
+	{ "state", "state" },	  { "rule", "credit" },
+	{ "packets", "packets" }, { "bytes", "bytes", COLUMN_BYTES },
 };
 const size_t nflow_columns = ARRAY_SIZE(flow_columns);
 
@@ -64,19 +60,18 @@ json_t *flow_row(const json_t *flow)
 {
 	bool in = !strcmp(text(flow, "direction"), "ingress");
 
-	return json_pack("{s:s,s:o,s:o,s:s,s:s,s:s,s:o,s:I,s:I}",
-			 "protocol", text(flow, "protocol"), "local",
-			 endpoint(flow, "local", "local_port"), "remote",
-			 endpoint(flow, "remote", "remote_port"), "dir",
-			 in ? "in" : "out", "state", text(flow, "state"),
-			 "verdict", text(flow, "verdict"), "credit",
-			 credit(flow), "packets", number(flow, "packets_in") +
-			 number(flow, "packets_out"), "bytes",
-			 number(flow, "bytes_in") + number(flow, "bytes_out"));
+	return json_pack(
+		"{s:s,s:o,s:o,s:s,s:s,s:s,s:o,s:I,s:I}", "protocol",
+		text(flow, "protocol"), "local",
+		endpoint(flow, "local", "local_port"), "remote",
+		endpoint(flow, "remote", "remote_port"), "dir",
+		in ? "in" : "out", "state", text(flow, "state"), "verdict",
+		text(flow, "verdict"), "credit", credit(flow), "packets",
+		number(flow, "packets_in") + number(flow, "packets_out"),
+		"bytes", number(flow, "bytes_in") + number(flow, "bytes_out"));
 }
 
-static void print_direction(FILE *out, const json_t *flow, int64_t now,
-			    bool in)
+static void print_direction(FILE *out, const json_t *flow, int64_t now, bool in)
 {
 	bool ports = has_ports(flow);
 	json_int_t local = ports ? number(flow, "local_port") : 0;
@@ -93,8 +88,7 @@ static void print_direction(FILE *out, const json_t *flow, int64_t now,
 		(long long)(in ? local : remote),
 		proto_parse(text(flow, "protocol")), (long long)packets,
 		(long long)number(flow, in ? "bytes_in" : "bytes_out"),
-		(long long)(now - number(flow, "age_seconds")),
-		(long long)now,
+		(long long)(now - number(flow, "age_seconds")), (long long)now,
 		strcmp(text(flow, "verdict"), "drop") ? "ACCEPT" : "REJECT");
 }
 

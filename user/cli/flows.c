@@ -12,7 +12,7 @@
 #include "cli/flow_rows.h"
 #include "cli/load.h"
 
-#define TABLE_ROWS 1000	/* flows of a table unless --limit says more */
+#define TABLE_ROWS 1000 /* flows of a table unless --limit says more */
 #define FLOWS_TIMEOUT_MS 120000
 
 static const struct option options[] = {
@@ -42,8 +42,8 @@ static int add_word(const char *word, json_t *request)
 	if (!colon || !parse_number(colon + 1, 65535, &port))
 		return usage_error("flows", "\"%s\" is no PEER[:PORT]", word);
 	peer = word[0] == '[' && colon - word > 1 && colon[-1] == ']' ?
-		strndup(word + 1, colon - word - 2) :
-		strndup(word, colon - word);
+		       strndup(word + 1, colon - word - 2) :
+		       strndup(word, colon - word);
 	if (!peer || cidr_parse(peer, &cidr))
 		return usage_error("flows", "\"%s\" is no PEER[:PORT]", word);
 	json_object_set_new(request, "peer", json_string(peer));
@@ -59,8 +59,10 @@ static int add_cidr(const struct args *args, const char *key, json_t *request)
 	if (!text)
 		return 0;
 	if (cidr_parse(text, &cidr))
-		return usage_error("flows", "--%s: \"%s\" is no address or "
-				   "CIDR", key, text);
+		return usage_error("flows",
+				   "--%s: \"%s\" is no address or "
+				   "CIDR",
+				   key, text);
 	json_object_set_new(request, key, json_string(text));
 	return 0;
 }
@@ -85,8 +87,9 @@ static int add_filter(const struct args *args, json_t *request)
 		json_object_set_new(request, "port", json_integer(port));
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (args_has(args, texts[i]))
-			json_object_set_new(request, texts[i], json_string(
-				args_get(args, texts[i])));
+			json_object_set_new(
+				request, texts[i],
+				json_string(args_get(args, texts[i])));
 	return 0;
 }
 
@@ -94,19 +97,20 @@ struct listing {
 	struct cli *cli;
 	json_t *rows;	/* table: gathered */
 	json_t *seen;	/* --follow: flows of this round */
-	json_t *before;	/* and of the last one */
+	json_t *before; /* and of the last one */
 	int64_t now;	/* seconds since 1970 */
 };
 
 static char *flow_key(const json_t *flow)
 {
-	static const char *const keys[] = { "table", "protocol", "local",
-		"local_port", "remote", "remote_port" };
+	static const char *const keys[] = { "table",  "protocol",
+					    "local",  "local_port",
+					    "remote", "remote_port" };
 	_cleanup_json_ json_t *parts = json_array();
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		json_array_append_new(parts, json_incref(
-			json_object_get(flow, keys[i])));
+		json_array_append_new(
+			parts, json_incref(json_object_get(flow, keys[i])));
 	return json_dumps(parts, JSON_COMPACT);
 }
 
@@ -127,7 +131,8 @@ static bool take_part(const json_t *part, void *arg)
 	json_t *flow;
 	size_t i;
 
-	json_array_foreach(json_object_get(part, "flows"), i, flow) {
+	json_array_foreach(json_object_get(part, "flows"), i, flow)
+	{
 		if (!is_new(l, flow))
 			continue;
 		if (l->cli->vpc)
@@ -143,8 +148,8 @@ static bool take_part(const json_t *part, void *arg)
 /* One round; returns an exit code. */
 static int list_once(struct listing *l, json_t *request)
 {
-	CLEANUP(ctl_client) struct ctl_client *client =
-		call_connect(l->cli, true);
+	CLEANUP(ctl_client)
+	struct ctl_client *client = call_connect(l->cli, true);
 	_cleanup_json_ json_t *reply = NULL;
 	const char *error = "";
 	char text[256];
@@ -224,7 +229,7 @@ static int kill_flows(struct cli *cli, json_t *request)
 
 	if (json_object_size(request) < 2)
 		return usage_error("flows", "flows kill needs a filter: "
-				   "PEER:PORT or one of its options");
+					    "PEER:PORT or one of its options");
 	json_object_set_new(request, "cmd", json_string("kill"));
 	code = call_agent(cli, false, json_incref(request), &reply);
 	if (code)
@@ -259,8 +264,8 @@ const struct command cmd_flows = {
 	.words = "[kill] [PEER[:PORT]]",
 	.summary = "live flows; `flows kill` ends those of a filter",
 	.details =
-	"With -o json one object a line, with -o vpc the flows as AWS flow log\n"
-	"version 2 lines, so far. All filters must match.",
+		"With -o json one object a line, with -o vpc the flows as AWS flow log\n"
+		"version 2 lines, so far. All filters must match.",
 	.examples = "  moat flows --peer 10.40.0.0/24 --port 2049\n"
 		    "  moat flows --verdict would-drop -o json | jq .rule\n"
 		    "  moat flows --follow --rule trainers/ranks\n"

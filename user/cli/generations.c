@@ -16,8 +16,10 @@ static int add_generation(const struct args *args, json_t *request)
 	if (!args->nwords)
 		return 0;
 	if (!parse_number(args->words[0], GENERATION_MAX, &generation))
-		return usage_error(args->command->name, "\"%s\" is no "
-				   "generation", args->words[0]);
+		return usage_error(args->command->name,
+				   "\"%s\" is no "
+				   "generation",
+				   args->words[0]);
 	json_object_set_new(request, "generation", json_integer(generation));
 	return 0;
 }
@@ -79,8 +81,8 @@ const struct command cmd_rollback = {
 	.words = "[GENERATION]",
 	.summary = "back to the policy before, or to a generation",
 	.details =
-	"Puts an earlier policy in force, under a new generation number. While a\n"
-	"push waits for its confirmation, that push is undone.",
+		"Puts an earlier policy in force, under a new generation number. While a\n"
+		"push waits for its confirmation, that push is undone.",
 	.examples = "  moat rollback\n  moat rollback 5 --confirm 60s\n",
 	.options = rollback_options,
 	.noptions = ARRAY_SIZE(rollback_options),
@@ -103,8 +105,8 @@ const struct command cmd_reload = {
 	.words = "",
 	.summary = "push the policy file of the agent's configuration",
 	.details =
-	"What `systemctl reload moatd` runs. A broken file changes nothing and\n"
-	"the reload fails.",
+		"What `systemctl reload moatd` runs. A broken file changes nothing and\n"
+		"the reload fails.",
 	.examples = "  moat reload\n",
 	.run = run_reload,
 };
@@ -147,8 +149,9 @@ static void show_document(struct cli *cli, const json_t *document)
 {
 	const char *text = json_string_value(document);
 	_cleanup_json_ json_t *value = json_loads(text ? text : "", 0, NULL);
-	_cleanup_free_ char *pretty = value ?
-		json_dumps(value, JSON_INDENT(2)) : NULL;
+	_cleanup_free_ char *pretty = value ? json_dumps(value,
+							 JSON_INDENT(2)) :
+					      NULL;
 
 	writer_raw(&cli->out, pretty ? pretty : text ? text : "");
 	writer_raw(&cli->out, "\n");
@@ -176,8 +179,8 @@ const struct command cmd_show = {
 	.words = "[GENERATION]",
 	.summary = "the policy in force as one document, or an earlier one",
 	.details =
-	"A policy that was one file is shown as it was written; one that was merged\n"
-	"from several is JSON, which is YAML: `moat push` takes it.",
+		"A policy that was one file is shown as it was written; one that was merged\n"
+		"from several is JSON, which is YAML: `moat push` takes it.",
 	.examples = "  moat show\n  moat show 5 > before.yaml\n"
 		    "  moat show -o json\n",
 	.max_words = 1,

@@ -111,8 +111,10 @@ static void complete_command(const struct command *c)
 static int run_completion(struct cli *cli, const struct args *args)
 {
 	if (strcmp(args->words[0], "bash"))
-		return usage_error("completion", "only bash is known, not "
-				   "\"%s\"", args->words[0]);
+		return usage_error("completion",
+				   "only bash is known, not "
+				   "\"%s\"",
+				   args->words[0]);
 	puts("# bash completion of moat: source it, or install it as\n"
 	     "# /usr/share/bash-completion/completions/moat\n"
 	     "_moat() {\n"

@@ -112,10 +112,10 @@ static int read_documents(struct loaded *l, const char *const *paths,
 		return cannot_read(paths[0], -ENOMEM);
 	for (size_t i = 0; i < npaths; i++) {
 		bool standard_input = !strcmp(paths[i], "-");
-		int err = standard_input ?
-			buf_read_fd(&texts[i], STDIN_FILENO,
-				    MOAT_MAX_DOCUMENT) :
-			buf_read_file(&texts[i], paths[i], MOAT_MAX_DOCUMENT);
+		int err = standard_input ? buf_read_fd(&texts[i], STDIN_FILENO,
+						       MOAT_MAX_DOCUMENT) :
+					   buf_read_file(&texts[i], paths[i],
+							 MOAT_MAX_DOCUMENT);
 
 		if (err)
 			return cannot_read(paths[i], err);
@@ -143,7 +143,8 @@ int load_policy(struct loaded *l, const char *const *paths, size_t npaths)
 int load_text(struct loaded *l, const char *name, const char *text)
 {
 	struct reader_options options = reader_options(l);
-	struct document doc = { .name = name, .text = text,
+	struct document doc = { .name = name,
+				.text = text,
 				.len = strlen(text) };
 
 	l->policy = policy_read(&doc, 1, &options, &l->diags);
@@ -191,8 +192,11 @@ void load_check(struct loaded *l)
 	struct slots slots = {};
 	struct compile_stats stats;
 	struct compile_input input = {
-		.policy = l->policy, .config = l->config, .hosts = l->hosts,
-		.nhosts = l->nhosts, .slots = &slots,
+		.policy = l->policy,
+		.config = l->config,
+		.hosts = l->hosts,
+		.nhosts = l->nhosts,
+		.slots = &slots,
 	};
 
 	if (!l->policy)
@@ -247,8 +251,8 @@ static int by_place(const void *left, const void *right)
 json_t *load_diags_json(const struct loaded *l)
 {
 	const struct diags *d = &l->diags;
-	_cleanup_free_ const struct diag **sorted =
-		calloc(d->count + 1, sizeof(*sorted));
+	_cleanup_free_ const struct diag **sorted = calloc(d->count + 1,
+							   sizeof(*sorted));
 	json_t *list = json_array();
 
 	for (size_t i = 0; sorted && i < d->count; i++)
@@ -257,16 +261,19 @@ json_t *load_diags_json(const struct loaded *l)
 		qsort(sorted, d->count, sizeof(*sorted), by_place);
 	for (size_t i = 0; sorted && i < d->count; i++) {
 		const struct pos *pos = &sorted[i]->pos;
-		const char *file = pos->file >= 0 &&
-				   (size_t)pos->file < d->nfiles ?
-				   d->files[pos->file].name : NULL;
+		const char *file = pos->file >= 0 && (size_t)pos->file <
+							     d->nfiles ?
+					   d->files[pos->file].name :
+					   NULL;
 
-		json_array_append_new(list, json_pack(
-			"{s:s?,s:i,s:i,s:s,s:s}", "file", file, "line",
-			pos->line, "column", pos->column, "severity",
-			sorted[i]->severity == SEVERITY_ERROR ? "error" :
-								"warning",
-			"text", sorted[i]->text));
+		json_array_append_new(
+			list, json_pack("{s:s?,s:i,s:i,s:s,s:s}", "file", file,
+					"line", pos->line, "column",
+					pos->column, "severity",
+					sorted[i]->severity == SEVERITY_ERROR ?
+						"error" :
+						"warning",
+					"text", sorted[i]->text));
 	}
 	return list;
 }

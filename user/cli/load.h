@@ -10,15 +10,15 @@
 
 struct loaded {
 	struct diags diags;
-	struct policy *policy;	/* NULL: errors in diags */
+	struct policy *policy; /* NULL: errors in diags */
 	struct config *config;
-	bool config_given;	/* by --config, not the defaults */
+	bool config_given; /* by --config, not the defaults */
 	struct moat_addr *hosts;
 	size_t nhosts;
-	int ephemeral_first, ephemeral_last;	/* 0: the reader's own */
-	bool strict;		/* warnings are errors */
+	int ephemeral_first, ephemeral_last; /* 0: the reader's own */
+	bool strict;			     /* warnings are errors */
 };
-void loaded_free(struct loaded *l);	/* back to {0} */
+void loaded_free(struct loaded *l); /* back to {0} */
 
 /* Configuration of --config, or the built-in defaults. 0 or CTL_USAGE said. */
 int load_config(struct loaded *l, const char *path);

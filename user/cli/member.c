@@ -9,7 +9,8 @@
 #include "cli/commands.h"
 
 static const struct option options[] = {
-	{ "allow-unassigned", NULL, "even if a local address is left in no group" },
+	{ "allow-unassigned", NULL,
+	  "even if a local address is left in no group" },
 	{ "message", "TEXT", "why, for the history" },
 };
 
@@ -20,12 +21,15 @@ static int check_address(const char *text)
 	int err = cidr_parse(text, &cidr);
 
 	if (err == -EDOM)
-		return usage_error("member", "%s has host bits set; the "
-				   "network is %s", text,
-				   cidr_print(&cidr, false, network));
+		return usage_error("member",
+				   "%s has host bits set; the "
+				   "network is %s",
+				   text, cidr_print(&cidr, false, network));
 	if (err || !cidr.length)
-		return usage_error("member", "\"%s\" is no address or CIDR of "
-				   "members", text);
+		return usage_error("member",
+				   "\"%s\" is no address or CIDR of "
+				   "members",
+				   text);
 	return 0;
 }
 
@@ -52,19 +56,24 @@ static void show(struct cli *cli, const json_t *reply, bool removed)
 	size_t i;
 
 	if (!json_array_size(changes))
-		writer_text(&cli->out, "nothing changed: generation %lld has "
-			    "it so", generation);
+		writer_text(&cli->out,
+			    "nothing changed: generation %lld has "
+			    "it so",
+			    generation);
 	json_array_foreach(changes, i, one)
-		writer_text(&cli->out, "%s %s %s", json_string_value(
-				    json_array_get(one, 2)),
+		writer_text(&cli->out, "%s %s %s",
+			    json_string_value(json_array_get(one, 2)),
 			    removed ? "left" : "joined", group);
 	if (json_array_size(changes))
-		writer_text(&cli->out, "generation %lld is in force (%.1f ms); "
-			    "put it into the policy's file, a push replaces it",
-			    generation, json_real_value(json_object_get(
-				    reply, "in_force_ms")));
+		writer_text(
+			&cli->out,
+			"generation %lld is in force (%.1f ms); "
+			"put it into the policy's file, a push replaces it",
+			generation,
+			json_real_value(json_object_get(reply, "in_force_ms")));
 	if (removed && json_array_size(changes))
-		writer_text(&cli->out, "live flows of a group go on by state "
+		writer_text(&cli->out,
+			    "live flows of a group go on by state "
 			    "unless it says on_tighten: reevaluate; moat flows "
 			    "kill ends them");
 }
@@ -98,17 +107,17 @@ const struct command cmd_member = {
 	.words = "add|remove GROUP ADDRESS...",
 	.summary = "an address joins or leaves a group, without a push",
 	.details =
-	"A change laid over the policy in force: at once, confirmed, all addresses or\n"
-	"none, with a generation of its own that `moat history` shows and `moat\n"
-	"rollback` goes back from. It outlives the agent and the host's boot, and ends\n"
-	"with the next push, whose document says who is a member. CIDRs may be added\n"
-	"and removed too, a part of a wider one as well. Refused (exit code 4) for an\n"
-	"unknown group, where the policy's tests or never forbid it, and while a push\n"
-	"waits for its confirmation.",
+		"A change laid over the policy in force: at once, confirmed, all addresses or\n"
+		"none, with a generation of its own that `moat history` shows and `moat\n"
+		"rollback` goes back from. It outlives the agent and the host's boot, and ends\n"
+		"with the next push, whose document says who is a member. CIDRs may be added\n"
+		"and removed too, a part of a wider one as well. Refused (exit code 4) for an\n"
+		"unknown group, where the policy's tests or never forbid it, and while a push\n"
+		"waits for its confirmation.",
 	.examples =
-	"  moat member add trainers 10.20.1.17\n"
-	"  moat member remove trainers 10.20.1.17 fd00:20::17\n"
-	"  moat member add tenants 10.50.4.0/24 --message \"ticket 812\"\n",
+		"  moat member add trainers 10.20.1.17\n"
+		"  moat member remove trainers 10.20.1.17 fd00:20::17\n"
+		"  moat member add tenants 10.50.4.0/24 --message \"ticket 812\"\n",
 	.options = options,
 	.noptions = ARRAY_SIZE(options),
 	.min_words = 3,

@@ -86,8 +86,10 @@ static int take_option(struct parser *p, const char *name, size_t len,
 	global = o ? NULL : lookup(global_options, nglobal_options, name, len);
 	found = o ? o : global;
 	if (!found && !c)
-		return usage_error(NULL, "unknown option --%.*s; options of a "
-				   "command stand behind it", (int)len, name);
+		return usage_error(NULL,
+				   "unknown option --%.*s; options of a "
+				   "command stand behind it",
+				   (int)len, name);
 	if (!found)
 		return usage_error(c->name, "%s knows no option --%.*s",
 				   c->name, (int)len, name);
@@ -100,8 +102,8 @@ static int take_option(struct parser *p, const char *name, size_t len,
 			value = p->argv[p->next++];
 		if (!value)
 			return usage_error(command_name(p),
-					   "--%.*s needs a value: %s",
-					   (int)len, name, found->arg);
+					   "--%.*s needs a value: %s", (int)len,
+					   name, found->arg);
 	}
 	if (global)
 		return apply_global(p, global - global_options, value);
@@ -163,26 +165,34 @@ static int finish(struct parser *p)
 	else if (p->color && !strcmp(p->color, "never"))
 		color = WRITER_COLOR_NEVER;
 	else if (p->color && strcmp(p->color, "auto"))
-		return usage_error(command_name(p), "--color is auto, always "
-				   "or never, not \"%s\"", p->color);
+		return usage_error(command_name(p),
+				   "--color is auto, always "
+				   "or never, not \"%s\"",
+				   p->color);
 	p->cli->vpc = p->format && !strcmp(p->format, "vpc") &&
 		      p->args->command &&
 		      !strcmp(p->args->command->name, "flows");
 	if (p->format && !strcmp(p->format, "json"))
 		format = WRITER_JSON;
 	else if (p->format && !p->cli->vpc && strcmp(p->format, "table"))
-		return usage_error(command_name(p), "-o is table or json%s, "
-				   "not \"%s\"", p->args->command &&
-				   !strcmp(p->args->command->name, "flows") ?
-				   " or vpc" : "", p->format);
+		return usage_error(
+			command_name(p),
+			"-o is table or json%s, "
+			"not \"%s\"",
+			p->args->command && !strcmp(p->args->command->name,
+						    "flows") ?
+				" or vpc" :
+				"",
+			p->format);
 	writer_init(&p->cli->out, stdout, format, color);
 	return 0;
 }
 
 int args_parse(struct cli *cli, int argc, char **argv, struct args *ret)
 {
-	struct parser p = { .cli = cli, .args = ret, .argc = argc, .next = 1,
-			    .argv = argv };
+	struct parser p = {
+		.cli = cli, .args = ret, .argc = argc, .next = 1, .argv = argv
+	};
 	bool only_words = false;
 	int err = 0;
 
@@ -253,8 +263,10 @@ int args_number(const struct args *a, const char *option, long long max,
 
 	if (!text || parse_number(text, max, ret))
 		return 0;
-	return usage_error(a->command->name, "--%s takes a number from 0 to "
-			   "%lld, not \"%s\"", option, max, text);
+	return usage_error(a->command->name,
+			   "--%s takes a number from 0 to "
+			   "%lld, not \"%s\"",
+			   option, max, text);
 }
 
 int args_seconds(const struct args *a, const char *option, long long *ret)
@@ -263,6 +275,8 @@ int args_seconds(const struct args *a, const char *option, long long *ret)
 
 	if (!text || parse_seconds(text, ret))
 		return 0;
-	return usage_error(a->command->name, "--%s takes a time such as 60s, "
-			   "5m, 1h or 2d, not \"%s\"", option, text);
+	return usage_error(a->command->name,
+			   "--%s takes a time such as 60s, "
+			   "5m, 1h or 2d, not \"%s\"",
+			   option, text);
 }

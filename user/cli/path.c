@@ -31,7 +31,8 @@ static int split_port(char *text, char **ret_addr, long long *ret_port)
 		*close = '\0';
 		*ret_addr = text + 1;
 		return !close[1] || parse_number(close + 2, 65535, ret_port) ?
-			0 : -1;
+			       0 :
+			       -1;
 	}
 	/* More than one colon is an IPv6 address without a port. */
 	if (!colon || colon != strchr(text, ':'))
@@ -51,8 +52,10 @@ static int parse_packet(const struct args *args, const char *const *word,
 	if (!copy)
 		return CTL_USAGE;
 	if (split_port(copy, &addr, &port))
-		return usage_error("path", "\"%s\" is no ADDRESS[:PORT]; IPv6 "
-				   "as [ADDRESS]:PORT", word[0]);
+		return usage_error("path",
+				   "\"%s\" is no ADDRESS[:PORT]; IPv6 "
+				   "as [ADDRESS]:PORT",
+				   word[0]);
 	probe->direction = MOAT_EGRESS;
 	err = probe_addresses("path", addr, word[1], probe);
 	if (!err)
@@ -113,8 +116,8 @@ static int judge(struct cli *cli, const struct loaded *l,
 	for (size_t i = 0; i < ARRAY_SIZE(legs); i++)
 		if (legs[i].name)
 			json_array_append_new(list, leg_json(&legs[i]));
-	value = json_pack("{s:s,s:O}", "verdict", ok ? "allow" : "drop",
-			  "legs", list);
+	value = json_pack("{s:s,s:O}", "verdict", ok ? "allow" : "drop", "legs",
+			  list);
 	writer_value(&cli->out, value);
 	writer_table(&cli->out, list, columns, ARRAY_SIZE(columns));
 	return ok ? CTL_OK : CTL_NO;
@@ -128,8 +131,10 @@ static int run(struct cli *cli, const struct args *args)
 	int code;
 
 	if (args->nwords != (live ? 3 : 4))
-		return usage_error("path", "path takes %sSRC[:PORT] DST "
-				   "PROTO[/DPORT]", live ? "" : "FILE ");
+		return usage_error("path",
+				   "path takes %sSRC[:PORT] DST "
+				   "PROTO[/DPORT]",
+				   live ? "" : "FILE ");
 	code = parse_packet(args, args->words + !live, &probe);
 	if (!code)
 		code = load_config(&l, args_get(args, "config"));
@@ -145,13 +150,12 @@ const struct command cmd_path = {
 	.words = "FILE|--live SRC[:PORT] DST PROTO[/DPORT]",
 	.summary = "can SRC talk to DST: both ends and the replies",
 	.details =
-	"Judges the opening packet at its sender and its receiver, and the\n"
-	"replies through the network ACLs of both. A leg of an address in no\n"
-	"group and under no network ACL is another host's business.",
-	.examples =
-	"  moat path policy.yaml 10.20.0.1 10.40.0.5 tcp/2049\n"
-	"  moat path policy.yaml 10.20.0.1:870 10.40.0.5 tcp/2049\n"
-	"  moat path --live [fd00:20::1]:50000 fd00:40::5 tcp/443\n",
+		"Judges the opening packet at its sender and its receiver, and the\n"
+		"replies through the network ACLs of both. A leg of an address in no\n"
+		"group and under no network ACL is another host's business.",
+	.examples = "  moat path policy.yaml 10.20.0.1 10.40.0.5 tcp/2049\n"
+		    "  moat path policy.yaml 10.20.0.1:870 10.40.0.5 tcp/2049\n"
+		    "  moat path --live [fd00:20::1]:50000 fd00:40::5 tcp/443\n",
 	.options = options,
 	.noptions = ARRAY_SIZE(options),
 	.min_words = 3,

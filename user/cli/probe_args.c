@@ -2,7 +2,6 @@
 /* Packets as words of the command line. */
 #include "cli/probe_args.h"
 
-
 #include <string.h>
 #include <strings.h>
 
@@ -12,8 +11,8 @@
 #define PROTO_ICMP 1
 #define PROTO_ICMPV6 58
 
-int probe_addresses(const char *command, const char *local,
-		    const char *remote, struct probe *ret)
+int probe_addresses(const char *command, const char *local, const char *remote,
+		    struct probe *ret)
 {
 	int family, other;
 
@@ -41,14 +40,17 @@ int probe_service(const char *command, const char *text, struct probe *ret)
 	name[len] = '\0';
 	ret->proto = proto_parse(name);
 	if (ret->proto < 0)
-		return usage_error(command, "\"%s\" is no protocol; tcp, udp, "
+		return usage_error(command,
+				   "\"%s\" is no protocol; tcp, udp, "
 				   "icmp, icmpv6, sctp, gre, esp, ah or a "
-				   "number", name);
+				   "number",
+				   name);
 	if (slash && !proto_has_ports(ret->proto))
 		return usage_error(command, "%s has no ports%s", name,
 				   ret->proto == PROTO_ICMP ||
-				   ret->proto == PROTO_ICMPV6 ?
-				   "; its type is given by --icmp" : "");
+						   ret->proto == PROTO_ICMPV6 ?
+					   "; its type is given by --icmp" :
+					   "");
 	if (slash && !parse_number(slash + 1, 65535, &port))
 		return usage_error(command, "\"%s\" is no port", slash + 1);
 	if (!slash && proto_has_ports(ret->proto))
@@ -77,8 +79,10 @@ int probe_icmp(const char *command, const char *text, struct probe *ret)
 		snprintf(number, sizeof(number), "%.*s", (int)len, text);
 	if (!parse_number(number, 255, &type) ||
 	    (slash && !parse_number(slash + 1, 255, &code)))
-		return usage_error(command, "--icmp takes TYPE or TYPE/CODE, "
-				   "not \"%s\"", text);
+		return usage_error(command,
+				   "--icmp takes TYPE or TYPE/CODE, "
+				   "not \"%s\"",
+				   text);
 	ret->type = (uint8_t)type;
 	ret->code = (uint8_t)code;
 	return 0;
@@ -136,9 +140,11 @@ int probe_flags(const char *command, const char *text, struct probe *ret)
 		len = strcspn(at, ",");
 		some = flag_set(at, len);
 		if (!some)
-			return usage_error(command, "--flags takes SYN, ACK, "
+			return usage_error(command,
+					   "--flags takes SYN, ACK, "
 					   "FIN, RST, PSH and URG joined by "
-					   "commas, not \"%s\"", text);
+					   "commas, not \"%s\"",
+					   text);
 		bits |= some;
 		at += len;
 		at += *at == ',';

@@ -10,8 +10,8 @@
 
 /* Each: 0, or CTL_USAGE said. */
 /* Two addresses of one family. */
-int probe_addresses(const char *command, const char *local,
-		    const char *remote, struct probe *ret);
+int probe_addresses(const char *command, const char *local, const char *remote,
+		    struct probe *ret);
 /* PROTO[/DPORT]; sets the source port and ICMP's echo request too. */
 int probe_service(const char *command, const char *text, struct probe *ret);
 /* --icmp T/C. */

@@ -39,7 +39,7 @@ void progress_begin(const char *what)
 
 void progress_end(void)
 {
-	struct itimerval never = { };
+	struct itimerval never = {};
 
 	setitimer(ITIMER_REAL, &never, NULL);
 	if (shown)

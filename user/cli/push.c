@@ -31,9 +31,10 @@ static int check_options(const struct args *args)
 
 	if (ways > 1)
 		return usage_error("push", "--confirm, --now and --dry-run "
-				   "exclude each other");
+					   "exclude each other");
 	if (!ways && !(isatty(STDIN_FILENO) && isatty(STDERR_FILENO)))
-		return usage_error("push", "not on a terminal: say --confirm "
+		return usage_error("push",
+				   "not on a terminal: say --confirm "
 				   "60s (then `moat confirm`) or --now");
 	return 0;
 }
@@ -89,11 +90,11 @@ static void warn(struct loaded *l)
 	load_show(l);
 }
 
-static int send_push(struct cli *cli, const struct args *args,
-		     struct loaded *l, long long confirm)
+static int send_push(struct cli *cli, const struct args *args, struct loaded *l,
+		     long long confirm)
 {
-	CLEANUP(ctl_client) struct ctl_client *client =
-		call_connect(cli, false);
+	CLEANUP(ctl_client)
+	struct ctl_client *client = call_connect(cli, false);
 	_cleanup_json_ json_t *reply = NULL;
 	int code;
 
@@ -111,9 +112,10 @@ static int send_push(struct cli *cli, const struct args *args,
 
 static int refuse(struct cli *cli, const struct loaded *l)
 {
-	_cleanup_json_ json_t *value = json_pack(
-		"{s:b,s:s,s:i}", "changed", 0, "error", "the policy is invalid",
-		"errors", l->diags.errors);
+	_cleanup_json_ json_t *value = json_pack("{s:b,s:s,s:i}", "changed", 0,
+						 "error",
+						 "the policy is invalid",
+						 "errors", l->diags.errors);
 
 	writer_value(&cli->out, value);
 	talk("the policy is invalid: nothing was pushed");
@@ -122,8 +124,8 @@ static int refuse(struct cli *cli, const struct loaded *l)
 
 static int run(struct cli *cli, const struct args *args)
 {
-	_cleanup_(loaded_free) struct loaded l = {
-		.strict = args_has(args, "strict") };
+	_cleanup_(loaded_free) struct loaded l = { .strict = args_has(
+							   args, "strict") };
 	long long confirm = CONFIRM_DEFAULT;
 	int code = check_options(args);
 
@@ -153,16 +155,16 @@ const struct command cmd_push = {
 	.words = "FILE...|-",
 	.summary = "put a policy in force, undone unless confirmed",
 	.details =
-	"Checks the policy, sends it to the agent and, with --confirm, waits for\n"
-	"`moat confirm` elsewhere or \"y\" here. On a terminal --confirm 60s is the\n"
-	"default; else one of --confirm, --now and --dry-run is needed. Past the\n"
-	"deadline the kernel itself returns to the policy before (exit code 5).\n"
-	"Ctrl-C leaves the deadline running.",
+		"Checks the policy, sends it to the agent and, with --confirm, waits for\n"
+		"`moat confirm` elsewhere or \"y\" here. On a terminal --confirm 60s is the\n"
+		"default; else one of --confirm, --now and --dry-run is needed. Past the\n"
+		"deadline the kernel itself returns to the policy before (exit code 5).\n"
+		"Ctrl-C leaves the deadline running.",
 	.examples =
-	"  moat push policy.yaml\n"
-	"  moat push --audit --confirm 5m policy.yaml\n"
-	"  moat push --now --message \"open the exporters\" policy.yaml\n"
-	"  moat push --dry-run base.yaml tenants/*.yaml\n",
+		"  moat push policy.yaml\n"
+		"  moat push --audit --confirm 5m policy.yaml\n"
+		"  moat push --now --message \"open the exporters\" policy.yaml\n"
+		"  moat push --dry-run base.yaml tenants/*.yaml\n",
 	.options = options,
 	.noptions = ARRAY_SIZE(options),
 	.min_words = 1,

@@ -29,15 +29,16 @@ static void show_flows(struct cli *cli, const json_t *reply)
 		writer_text(&cli->out, "%lld live flows end with it",
 			    (long long)cut);
 	if (by_state)
-		writer_text(&cli->out, "%lld live flows go on by state alone: "
+		writer_text(&cli->out,
+			    "%lld live flows go on by state alone: "
 			    "the new rules would not open them again%s",
 			    (long long)by_state,
 			    json_array_size(kill) ? "; to end them:" : "");
-	json_array_foreach(kill, i, filter)
-		writer_text(&cli->out, "  moat flows kill %s",
-			    json_string_value(filter));
+	json_array_foreach(kill, i, filter) writer_text(
+		&cli->out, "  moat flows kill %s", json_string_value(filter));
 	if (json_is_false(json_object_get(reply, "flows_complete")))
-		writer_text(&cli->out, "there are too many live flows to look "
+		writer_text(&cli->out,
+			    "there are too many live flows to look "
 			    "at all of them: the numbers are lower bounds");
 }
 
@@ -47,8 +48,7 @@ static void show_list(struct cli *cli, const json_t *list, const char *what)
 	size_t i;
 
 	json_array_foreach((json_t *)list, i, item)
-		writer_text(&cli->out, "%s: %s", what,
-			    json_string_value(item));
+		writer_text(&cli->out, "%s: %s", what, json_string_value(item));
 }
 
 static void show(struct cli *cli, const json_t *reply)
@@ -58,16 +58,18 @@ static void show(struct cli *cli, const json_t *reply)
 
 	show_list(cli, json_object_get(reply, "warnings"), "warning");
 	if (dry)
-		writer_text(&cli->out, changed ?
-			    "a push would change generation %lld" :
-			    "generation %lld is this policy already",
+		writer_text(&cli->out,
+			    changed ? "a push would change generation %lld" :
+				      "generation %lld is this policy already",
 			    (long long)number(reply, "generation"));
 	else if (!changed)
-		writer_text(&cli->out, "nothing changed: generation %lld is "
-			    "this policy", (long long)number(reply,
-							     "generation"));
+		writer_text(&cli->out,
+			    "nothing changed: generation %lld is "
+			    "this policy",
+			    (long long)number(reply, "generation"));
 	else
-		writer_text(&cli->out, "generation %lld is in force: policy "
+		writer_text(&cli->out,
+			    "generation %lld is in force: policy "
 			    "%s, revision %s, mode %s (%lld ms)",
 			    (long long)number(reply, "generation"),
 			    text(reply, "policy"), text(reply, "revision"),

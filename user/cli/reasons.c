@@ -32,8 +32,7 @@ static const char *const text[MOAT_REASON_COUNT] = {
 	[MOAT_REASON_BAD_HEADER] = "an IP header that no stack may send",
 	[MOAT_REASON_BAD_LENGTH] = "its lengths contradict each other",
 	[MOAT_REASON_SOURCE_ROUTE] = "IPv4 source routing",
-	[MOAT_REASON_EXT_HEADER] =
-		"IPv6 extension headers that can't be walked",
+	[MOAT_REASON_EXT_HEADER] = "IPv6 extension headers that can't be walked",
 	[MOAT_REASON_ROUTING_HEADER] = "IPv6 routing header (RFC 5095)",
 	[MOAT_REASON_BAD_FRAGMENT] = "a fragment that no stack may send",
 	[MOAT_REASON_TINY_FRAGMENT] =
@@ -52,7 +51,8 @@ static const char *const text[MOAT_REASON_COUNT] = {
 		"neighbour discovery that RFC 4861 says to discard",
 	[MOAT_REASON_REDIRECT] = "ICMP redirects never pass",
 	[MOAT_REASON_BLOCKED] = "the remote address is blocked",
-	[MOAT_REASON_NACL_DENY] = "the network ACL denies it: its first "
+	[MOAT_REASON_NACL_DENY] =
+		"the network ACL denies it: its first "
 		"matching rule, or the final deny (*) where none matches",
 	[MOAT_REASON_SG_NO_MATCH] =
 		"no rule of the address's groups matches; add one that does",
@@ -68,9 +68,9 @@ static const char *const text[MOAT_REASON_COUNT] = {
 	[MOAT_REASON_SPOOFED_SOURCE] =
 		"this host sent it with a source that is not its own",
 	[MOAT_REASON_NO_POLICY] = "no policy can be read: all is denied but "
-		"the failsafe and the essentials",
+				  "the failsafe and the essentials",
 	[MOAT_REASON_REPLY_DENIED] = "the opening passes, but the network ACL "
-		"of the other direction denies its replies",
+				     "of the other direction denies its replies",
 };
 
 const char *reason_help(enum moat_reason r)

@@ -27,16 +27,18 @@ static json_t *named(const json_t *rules)
 	json_t *rows = json_deep_copy(rules), *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		const char *group = json_string_value(
 			json_object_get(row, "group"));
 		const char *rule = json_string_value(
 			json_object_get(row, "rule"));
 		bool gone = json_is_false(json_object_get(row, "in_policy"));
 
-		json_object_set_new(row, "name", json_sprintf(
-			"%s/%s%s", group ? group : "?", rule ? rule : "?",
-			gone ? " (gone)" : ""));
+		json_object_set_new(row, "name",
+				    json_sprintf("%s/%s%s", group ? group : "?",
+						 rule ? rule : "?",
+						 gone ? " (gone)" : ""));
 	}
 	return rows;
 }
@@ -50,11 +52,14 @@ static int run(struct cli *cli, const struct args *args)
 	int code;
 
 	if (layer && strcmp(layer, "sg") && strcmp(layer, "nacl"))
-		return usage_error("rules", "--layer is sg or nacl, not "
-				   "\"%s\"", layer);
-	code = call_agent(cli, true, json_pack("{s:s,s:s*,s:s*}", "cmd",
-					       "rules", "group", group,
-					       "layer", layer), &reply);
+		return usage_error("rules",
+				   "--layer is sg or nacl, not "
+				   "\"%s\"",
+				   layer);
+	code = call_agent(cli, true,
+			  json_pack("{s:s,s:s*,s:s*}", "cmd", "rules", "group",
+				    group, "layer", layer),
+			  &reply);
 	if (code)
 		return code;
 	rules = json_object_get(reply, "rules");
@@ -69,7 +74,8 @@ const struct command cmd_rules = {
 	.heading = HEADING_LOOK,
 	.words = "",
 	.summary = "packets, bytes and connections of each rule",
-	.details = "A rule that is gone stays listed while flows it opened live.",
+	.details =
+		"A rule that is gone stays listed while flows it opened live.",
 	.examples = "  moat rules\n  moat rules --group trainers\n"
 		    "  moat rules --layer nacl -o json\n",
 	.options = options,

@@ -22,9 +22,9 @@ static void show_services(struct cli *cli)
 	_cleanup_json_ json_t *rows = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(rows, json_pack(
-			"{s:s,s:s}", "service", table[i].name, "means",
-			table[i].text));
+		json_array_append_new(rows, json_pack("{s:s,s:s}", "service",
+						      table[i].name, "means",
+						      table[i].text));
 	writer_value(&cli->out, rows);
 	writer_table(&cli->out, rows, columns, ARRAY_SIZE(columns));
 }

@@ -9,7 +9,8 @@
 #include "cli/commands.h"
 
 static const struct option options[] = {
-	{ "require", "COND,...", "enforce, generation=N, age=TIME: 1 if not so" },
+	{ "require", "COND,...",
+	  "enforce, generation=N, age=TIME: 1 if not so" },
 };
 
 static const struct column facts[] = {
@@ -41,12 +42,9 @@ static const struct column interface_columns[] = {
 };
 
 static const struct column address_columns[] = {
-	{ "address", "address" },
-	{ "interface", "interface" },
-	{ "judged", "judged" },
-	{ "groups", "groups" },
-	{ "network ACL", "nacl" },
-	{ "as", "follows" },
+	{ "address", "address" },  { "interface", "interface" },
+	{ "judged", "judged" },	   { "groups", "groups" },
+	{ "network ACL", "nacl" }, { "as", "follows" },
 };
 
 static const struct column table_columns[] = {
@@ -69,7 +67,8 @@ static json_t *interface_rows(const json_t *interfaces)
 	json_t *rows = json_deep_copy(interfaces), *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		const char *why = text(row, "not_enforcing_why");
 
 		if (!*why)
@@ -105,23 +104,24 @@ static json_t *status_facts(const json_t *reply)
 /* Only what went wrong; a table not walked to its end keeps its dead flows. */
 static void show_upkeep(struct cli *cli, const json_t *u)
 {
-	json_int_t failures = json_integer_value(json_object_get(u,
-							"failures"));
-	json_int_t undeleted = json_integer_value(json_object_get(u,
-							"undeleted"));
+	json_int_t failures = json_integer_value(
+		json_object_get(u, "failures"));
+	json_int_t undeleted = json_integer_value(
+		json_object_get(u, "undeleted"));
 
 	if (failures || undeleted)
-		writer_text(&cli->out, "\nUpkeep: %lld walks of a flow table "
+		writer_text(&cli->out,
+			    "\nUpkeep: %lld walks of a flow table "
 			    "broken off, %lld expired flows left to a later "
-			    "walk.", (long long)failures,
-			    (long long)undeleted);
+			    "walk.",
+			    (long long)failures, (long long)undeleted);
 }
 
 static void show(struct cli *cli, const json_t *reply)
 {
 	_cleanup_json_ json_t *object = status_facts(reply);
-	_cleanup_json_ json_t *interfaces =
-		interface_rows(json_object_get(reply, "interfaces"));
+	_cleanup_json_ json_t *interfaces = interface_rows(
+		json_object_get(reply, "interfaces"));
 
 	writer_facts(&cli->out, object, facts, ARRAY_SIZE(facts));
 	if (json_is_true(json_object_get(reply, "policy_file_differs")))
@@ -134,8 +134,8 @@ static void show(struct cli *cli, const json_t *reply)
 	writer_table(&cli->out, json_object_get(reply, "addresses"),
 		     address_columns, ARRAY_SIZE(address_columns));
 	writer_text(&cli->out, "%s", "");
-	writer_table(&cli->out, json_object_get(reply, "tables"),
-		     table_columns, ARRAY_SIZE(table_columns));
+	writer_table(&cli->out, json_object_get(reply, "tables"), table_columns,
+		     ARRAY_SIZE(table_columns));
 	show_upkeep(cli, json_object_get(reply, "upkeep"));
 }
 
@@ -163,21 +163,26 @@ static int check_condition(const json_t *reply, const char *condition)
 	long long number;
 
 	if (!strcmp(condition, "enforce"))
-		return !strcmp(state, "enforcing") ? CTL_OK :
-			unmet("not enforcing: %s", state);
+		return !strcmp(state, "enforcing") ?
+			       CTL_OK :
+			       unmet("not enforcing: %s", state);
 	if (!strncmp(condition, "generation=", 11) &&
 	    parse_number(condition + 11, 0xffffff, &number))
-		return json_integer_value(json_object_get(
-			reply, "generation")) == number ? CTL_OK :
-			unmet("another generation than %s is in force",
-			      condition + 11);
+		return json_integer_value(
+			       json_object_get(reply, "generation")) == number ?
+			       CTL_OK :
+			       unmet("another generation than %s is in force",
+				     condition + 11);
 	if (!strncmp(condition, "age=", 4) &&
 	    parse_seconds(condition + 4, &number))
 		return policy_age(reply) >= 0 && policy_age(reply) <= number ?
-			CTL_OK : unmet("no policy younger than %s is in force",
-				       condition + 4);
-	return usage_error("status", "--require takes enforce, generation=N "
-			   "and age=TIME, not \"%s\"", condition);
+			       CTL_OK :
+			       unmet("no policy younger than %s is in force",
+				     condition + 4);
+	return usage_error("status",
+			   "--require takes enforce, generation=N "
+			   "and age=TIME, not \"%s\"",
+			   condition);
 }
 
 static int check_conditions(const json_t *reply, const char *conditions)
@@ -218,8 +223,8 @@ const struct command cmd_status = {
 	.words = "",
 	.summary = "is this host enforcing, what, and where not",
 	.details =
-	"Exit code 1 when it is not as it should be: no policy, an interface\n"
-	"without our programs, a damaged table, a condition that is not met.",
+		"Exit code 1 when it is not as it should be: no policy, an interface\n"
+		"without our programs, a damaged table, a condition that is not met.",
 	.examples = "  moat status\n"
 		    "  moat status --require enforce,generation=7,age=1h\n"
 		    "  moat status -o json | jq .interfaces\n",

@@ -7,8 +7,8 @@
 
 static json_t *ask_agent(const struct cli *cli)
 {
-	CLEANUP(ctl_client) struct ctl_client *client =
-		call_connect_quiet(cli, true);
+	CLEANUP(ctl_client)
+	struct ctl_client *client = call_connect_quiet(cli, true);
 	_cleanup_json_ json_t *request = json_pack("{s:s}", "cmd", "version");
 	json_t *reply = NULL;
 
@@ -22,19 +22,18 @@ static json_t *ask_agent(const struct cli *cli)
 }
 
 static const struct column facts[] = {
-	{ "moat", "version" },
-	{ "abi", "abi" },
-	{ "moatd", "agent.version" },
-	{ "kernel", "agent.kernel" },
+	{ "moat", "version" },		{ "abi", "abi" },
+	{ "moatd", "agent.version" },	{ "kernel", "agent.kernel" },
 	{ "started", "agent.started" },
 };
 
 static int run(struct cli *cli, const struct args *args)
 {
 	_cleanup_json_ json_t *agent = ask_agent(cli);
-	_cleanup_json_ json_t *value = json_pack(
-		"{s:s,s:i,s:O?}", "version", MOAT_VERSION, "abi",
-		MOAT_ABI_VERSION, "agent", agent);
+	_cleanup_json_ json_t *value = json_pack("{s:s,s:i,s:O?}", "version",
+						 MOAT_VERSION, "abi",
+						 MOAT_ABI_VERSION, "agent",
+						 agent);
 
 	writer_value(&cli->out, value);
 	writer_facts(&cli->out, value, facts, ARRAY_SIZE(facts));

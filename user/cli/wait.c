@@ -12,19 +12,20 @@
 #include "base/clock.h"
 
 #define TICK_MS 250
-#define GRACE_SECONDS 2	/* for an agent that is slow to answer */
+#define GRACE_SECONDS 2 /* for an agent that is slow to answer */
 
 struct wait {
 	struct cli *cli;
 	json_int_t generation;
-	uint64_t end;	/* clock_boot_ns of the deadline */
-	bool ask;	/* a person sits at the terminal */
-	json_int_t shown;	/* seconds on the screen */
+	uint64_t end;	  /* clock_boot_ns of the deadline */
+	bool ask;	  /* a person sits at the terminal */
+	json_int_t shown; /* seconds on the screen */
 };
 
 static void leave(int number)
 {
-	static const char text[] = "\nmoat: the deadline goes on: `moat "
+	static const char text[] =
+		"\nmoat: the deadline goes on: `moat "
 		"confirm` keeps the policy, else it is rolled back\n";
 	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
 
@@ -44,8 +45,8 @@ static int finish(const struct wait *w, int code, const char *text)
 /* The agent's word on it; -1: none. */
 static int ask_state(const struct wait *w)
 {
-	CLEANUP(ctl_client) struct ctl_client *client =
-		call_connect_quiet(w->cli, true);
+	CLEANUP(ctl_client)
+	struct ctl_client *client = call_connect_quiet(w->cli, true);
 	_cleanup_json_ json_t *request = json_pack(
 		"{s:s,s:I}", "cmd", "pending", "generation", w->generation);
 	_cleanup_json_ json_t *reply = NULL;
@@ -61,7 +62,8 @@ static int ask_state(const struct wait *w)
 		return -1;
 	if (!strcmp(state, "confirmed"))
 		return finish(w, CTL_OK, "is confirmed");
-	return finish(w, CTL_ROLLED_BACK, "was not confirmed: the policy "
+	return finish(w, CTL_ROLLED_BACK,
+		      "was not confirmed: the policy "
 		      "before it is in force");
 }
 
@@ -79,7 +81,8 @@ static int answer(const struct wait *w, const char *command)
 		return code;
 	if (!strcmp(command, "confirm"))
 		return finish(w, CTL_OK, "is confirmed");
-	return finish(w, CTL_ROLLED_BACK, "was undone: the policy before it "
+	return finish(w, CTL_ROLLED_BACK,
+		      "was undone: the policy before it "
 		      "is in force");
 }
 
@@ -104,13 +107,17 @@ static int read_answer(struct wait *w)
 static void show_question(struct wait *w, uint64_t now)
 {
 	json_int_t left = w->end > now ?
-		(json_int_t)((w->end - now) / 1000000000u) + 1 : 0;
+				  (json_int_t)((w->end - now) / 1000000000u) +
+					  1 :
+				  0;
 
 	if (!w->ask || left == w->shown)
 		return;
 	w->shown = left;
-	fprintf(stderr, "\rmoat: %lld s left: does everything still work? "
-		"keep it? [y/n] ", (long long)left);
+	fprintf(stderr,
+		"\rmoat: %lld s left: does everything still work? "
+		"keep it? [y/n] ",
+		(long long)left);
 }
 
 static int wait_loop(struct wait *w)
@@ -133,7 +140,8 @@ static int wait_loop(struct wait *w)
 	}
 	if (code >= 0)
 		return code;
-	return finish(w, CTL_ROLLED_BACK, "is past its deadline and the agent "
+	return finish(w, CTL_ROLLED_BACK,
+		      "is past its deadline and the agent "
 		      "does not answer: the kernel judges by the policy before "
 		      "it");
 }

@@ -14,7 +14,6 @@ int push_finish(struct cli *cli, int code, json_t *reply);
  * a terminal "y" confirms and "n" undoes. Returns the exit code. A signal
  * ends the program and leaves the deadline running.
  */
-int wait_confirmed(struct cli *cli, json_int_t generation,
-		   json_int_t seconds);
+int wait_confirmed(struct cli *cli, json_int_t generation, json_int_t seconds);
 
 #endif

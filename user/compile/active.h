@@ -10,10 +10,10 @@
 #include "moat/base.h"
 
 #define ACTIVE_NONE 0xffffffffu
-#define ACTIVE_TOP 16	/* words of words: ranks up to 65,536 */
+#define ACTIVE_TOP 16 /* words of words: ranks up to 65,536 */
 
 struct active {
-	__u64 *bits;		/* room for 65,536 */
+	__u64 *bits; /* room for 65,536 */
 	__u64 summary[ACTIVE_TOP];
 	__u32 count;
 };
@@ -58,7 +58,7 @@ static inline __u32 active_next(const struct active *a, __u32 from)
 	if (bits)
 		return word << 6 | (__u32)__builtin_ctzll(bits);
 	bits = (word & 63) == 63 ? 0 :
-		a->summary[top] & ~0ull << ((word & 63) + 1);
+				   a->summary[top] & ~0ull << ((word & 63) + 1);
 	while (!bits) {
 		if (++top == ACTIVE_TOP)
 			return ACTIVE_NONE;

@@ -75,8 +75,9 @@ static int reachable(struct compiler *c)
 
 		for (int dir = 0; dir < 2; dir++) {
 			for (size_t g = 0; g < f->ngroups; g++)
-				add_reachable(c, c->plan->groups[f->groups[g]][dir],
-					      done);
+				add_reachable(
+					c, c->plan->groups[f->groups[g]][dir],
+					done);
 			if (f->nacl != NACL_NONE)
 				add_reachable(c, c->plan->nacls[f->nacl][dir],
 					      done);
@@ -195,7 +196,7 @@ static int make_rows(struct compiler *c)
 		for (int dir = 0; dir < 2; dir++) {
 			if (rows_pass(&c->rows, p, dir))
 				return -ENOMEM;
-			for (__u32 class = 0; class < n; class++) {
+			for (__u32 class = 0; class < n; class ++) {
 				__u32 row = rows_of(&c->rows, class);
 
 				if (row == ROW_ERROR)
@@ -231,9 +232,14 @@ static int take_part(struct compiler *c, struct image *image, enum moat_part i,
 struct layout compiler_layout(struct compiler *c)
 {
 	return (struct layout){
-		.space = c->space, .plan = c->plan, .profiles = &c->profiles,
-		.rows = &c->rows, .rowmap = c->rowmap, .limits = c->limits,
-		.nlimits = c->nlimits, .slot_flags = c->slot_flags,
+		.space = c->space,
+		.plan = c->plan,
+		.profiles = &c->profiles,
+		.rows = &c->rows,
+		.rowmap = c->rowmap,
+		.limits = c->limits,
+		.nlimits = c->nlimits,
+		.slot_flags = c->slot_flags,
 		.nslots = c->nslots,
 	};
 }

@@ -22,14 +22,14 @@
 struct slot_id {
 	bool nacl;
 	int direction;
-	char *owner;		/* group or NACL */
-	char *rule;		/* name, "default-egress", number or "*" */
-	bool in_use;		/* part of the policy compiled last */
+	char *owner; /* group or NACL */
+	char *rule;  /* name, "default-egress", number or "*" */
+	bool in_use; /* part of the policy compiled last */
 };
 struct slots {
-	struct slot_id *ids;	/* by slot; owner NULL: free */
+	struct slot_id *ids; /* by slot; owner NULL: free */
 	size_t count;
-	void *index;		/* private */
+	void *index; /* private */
 };
 void slots_free(struct slots *s);
 /* Frees a slot that no flow and no policy holds. */
@@ -41,16 +41,16 @@ char *slot_name(const struct slots *s, size_t slot, char *buf, size_t len);
 
 struct compile_stats {
 	size_t rules, cidrs, classes, profiles, rows, row_words, cells, chains,
-	       limits, slots, bytes[MOAT_PART_COUNT];
-	bool all_profiles;	/* profiles of every member, not only hosts' */
+		limits, slots, bytes[MOAT_PART_COUNT];
+	bool all_profiles; /* profiles of every member, not only hosts' */
 };
 
 struct compile_input {
-	const struct policy *policy;	/* NULL: the built-in image */
+	const struct policy *policy; /* NULL: the built-in image */
 	const struct config *config;
-	const struct moat_addr *hosts;	/* own addresses; may be none */
+	const struct moat_addr *hosts; /* own addresses; may be none */
 	size_t nhosts;
-	struct slots *slots;		/* extended as needed */
+	struct slots *slots; /* extended as needed */
 };
 
 /*

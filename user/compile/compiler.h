@@ -8,8 +8,8 @@
 
 /* What does not fit, to be said once no way is left. */
 struct misfit {
-	const char *what;	/* NULL: out of memory */
-	bool at_least;		/* stopped counting */
+	const char *what; /* NULL: out of memory */
+	bool at_least;	  /* stopped counting */
 	size_t need, limit;
 	const char *hint;
 };
@@ -21,7 +21,7 @@ struct compiler {
 	struct plan *plan;
 	struct profiles profiles;
 	struct rows rows;
-	struct plan_rule **rules;	/* reachable, by identity */
+	struct plan_rule **rules; /* reachable, by identity */
 	size_t nrules;
 	struct plan_rule **limits;
 	size_t nlimits;
@@ -35,7 +35,7 @@ struct compiler {
 struct live {
 	struct compiler c;
 	struct image *image;
-	bool all;	/* profiles of every member, not the host's own only */
+	bool all; /* profiles of every member, not the host's own only */
 };
 
 /* The inputs of the last two parts. */

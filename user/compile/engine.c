@@ -32,7 +32,8 @@ static __u32 search6(const struct image_view *v, __u32 ref, __u64 value)
 		const __u64 *table = keys + v->header->addr6_tables +
 				     MOAT_BLOCK_OFFSET(ref);
 		__u64 place = value > table[0] ?
-				(value - table[0]) >> (table[1] & 63) : 0;
+				      (value - table[0]) >> (table[1] & 63) :
+				      0;
 
 		if (place > table[1] >> 32)
 			place = table[1] >> 32;
@@ -56,7 +57,8 @@ static unsigned class4(const struct image_view *v, __u32 address)
 	if (word & MOAT_LEAF)
 		return word & 0xffff;
 	return block[search32(block, MOAT_BLOCK_LOG2(word),
-			      address << 16 | 0xffff)] & 0xffff;
+			      address << 16 | 0xffff)] &
+	       0xffff;
 }
 
 static unsigned class6(const struct image_view *v, const struct moat_addr *a)
@@ -112,8 +114,10 @@ static __u32 cell_of(const struct image_view *v, const struct probe *probe,
 	const __u16 *classes = v->part[MOAT_PART_CLASSES];
 	const __u32 *rows = v->part[MOAT_PART_ROWS];
 	unsigned class = class_of(v, &probe->remote, probe->family);
-	__u32 row = classes[h->rowmap + (profile * 2 + (unsigned)probe->direction) *
-					h->classes + class];
+	__u32 row =
+		classes[h->rowmap +
+			(profile * 2 + (unsigned)probe->direction) * h->classes +
+			class];
 	__u32 block = rows[h->rowdir + row];
 	const __u32 *starts = rows + MOAT_BLOCK_OFFSET(block);
 	__u32 at = search32(starts, MOAT_BLOCK_LOG2(block),
@@ -135,7 +139,7 @@ static __u32 chain_slot(const struct image_view *v, __u32 chain)
 /* What one layer says. */
 struct says {
 	bool denies, audit;
-	enum moat_reason reason;	/* NONE: it has nothing to say */
+	enum moat_reason reason; /* NONE: it has nothing to say */
 	__u32 slot;
 };
 
@@ -177,8 +181,9 @@ static enum moat_reason never_opens(const struct image_view *v,
 static void sg_says(const struct image_view *v, const struct probe *probe,
 		    unsigned profile, __u32 cell, struct says *ret)
 {
-	unsigned flags = profile == MOAT_PROFILE_NONE ? 0 :
-			 v->header->profile_flags[profile];
+	unsigned flags = profile == MOAT_PROFILE_NONE ?
+				 0 :
+				 v->header->profile_flags[profile];
 	__u32 sg = MOAT_CELL_SG(cell);
 
 	*ret = (struct says){ .slot = MOAT_SLOT_NONE };
@@ -213,7 +218,7 @@ static void judge_layers(const struct image_view *v, const struct probe *probe,
 {
 	unsigned profile = local_profile(v, probe);
 	__u32 cell = profile == MOAT_PROFILE_NONE ? 0 :
-		     cell_of(v, probe, profile);
+						    cell_of(v, probe, profile);
 	struct says nacl, sg;
 	bool in = probe->direction == MOAT_INGRESS;
 	const struct says *first, *second;
@@ -284,7 +289,8 @@ void image_judge(const struct image_view *view, const struct probe *probe,
 		return;
 	}
 	reason = packet_essential(view->config, probe);
-	if (reason == MOAT_REASON_ND_INVALID || reason == MOAT_REASON_REDIRECT) {
+	if (reason == MOAT_REASON_ND_INVALID ||
+	    reason == MOAT_REASON_REDIRECT) {
 		drop_early(view, probe, reason, ret);
 	} else if (reason != MOAT_REASON_NONE) {
 		ret->verdict = MOAT_ALLOW;

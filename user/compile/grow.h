@@ -27,13 +27,13 @@ int grow_array(void *array, size_t *cap, size_t need, size_t size);
 struct hindex {
 	struct hcell {
 		__u32 hash, id;
-	} *cells;
+	} * cells;
 	__u32 mask;
 	__u32 count;
 };
 
 void hindex_free(struct hindex *h);
-void hindex_clear(struct hindex *h);	/* keeps the memory */
+void hindex_clear(struct hindex *h); /* keeps the memory */
 /* 0 or -ENOMEM. The caller has looked: the thing is new. */
 int hindex_add(struct hindex *h, __u32 hash, __u32 id);
 

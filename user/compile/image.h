@@ -6,8 +6,8 @@
 #include "moat/image.h"
 
 struct image {
-	struct moat_image header;	/* generation and seal still 0 */
-	void *part[MOAT_PART_COUNT];	/* header.used bytes each; owned */
+	struct moat_image header;    /* generation and seal still 0 */
+	void *part[MOAT_PART_COUNT]; /* header.used bytes each; owned */
 };
 
 void image_free(struct image *image);

@@ -31,7 +31,8 @@ int layout_classes(const struct layout *l, struct moat_image *header,
 		return r;
 	for (size_t c = 0; c < n; c++)
 		to[c] = l->profiles->of[c] == PROFILE_NONE ?
-			MOAT_PROFILE_NONE : (__u16)l->profiles->of[c];
+				MOAT_PROFILE_NONE :
+				(__u16)l->profiles->of[c];
 	if (map)
 		memcpy(to + n, l->rowmap, map * sizeof(__u16));
 	header->classes = (__u32)n;

@@ -28,8 +28,8 @@ struct layout {
 	const struct plan *plan;
 	const struct profiles *profiles;
 	struct rows *rows;
-	__u16 *rowmap;		/* (profile * 2 + direction) * classes + class */
-	struct plan_rule **limits;	/* by limit number */
+	__u16 *rowmap; /* (profile * 2 + direction) * classes + class */
+	struct plan_rule **limits; /* by limit number */
 	size_t nlimits;
 	const __u32 *slot_flags;
 	size_t nslots;

@@ -57,7 +57,7 @@ static size_t words4(const struct segment *seg, size_t n)
 
 /* One block of 2^log2 entries. */
 static void block4(__u32 *to, unsigned log2, const struct segment *seg,
-		    size_t run)
+		   size_t run)
 {
 	size_t n = entries4(seg, run), extra = n - run;
 

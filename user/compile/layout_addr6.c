@@ -9,7 +9,7 @@
 
 struct entry {
 	__u64 key;
-	__u64 value;		/* a reference; u32 in the part */
+	__u64 value; /* a reference; u32 in the part */
 };
 
 /*
@@ -24,13 +24,13 @@ struct addr6 {
 	size_t nentries, entries_cap;
 	__u64 *tables;
 	size_t ntables, tables_cap;
-	size_t block_max;	/* entries of a block that needs no table */
-	size_t reach;		/* entries up to the end of the last block */
-	struct hindex index;	/* of lower runs */
+	size_t block_max;    /* entries of a block that needs no table */
+	size_t reach;	     /* entries up to the end of the last block */
+	struct hindex index; /* of lower runs */
 	struct run {
 		size_t at, n;
 		__u32 ref;
-	} *runs;
+	} * runs;
 	size_t nruns, runs_cap;
 };
 
@@ -90,8 +90,9 @@ static int spread(struct addr6 *a, size_t at, size_t inner, unsigned depth,
 		size_t from = next - 1;
 		__u32 ref;
 
-		while (next < end && (a->entries[next].key - head[0]) >>
-				     (head[1] & 63) == place)
+		while (next < end &&
+		       (a->entries[next].key - head[0]) >> (head[1] & 63) ==
+			       place)
 			next++;
 		if (refer(a, from, next - 1 - from, depth + 1, &ref))
 			return -ENOMEM;
@@ -178,11 +179,11 @@ static int lower_run(struct addr6 *a, const struct segment *seg, size_t n,
 		return -ENOMEM;
 	a->nentries += n + extra;
 	if (extra)
-		a->entries[at++] = (struct entry){
-			0, MOAT_LEAF | seg[-1].class };
+		a->entries[at++] = (struct entry){ 0,
+						   MOAT_LEAF | seg[-1].class };
 	for (size_t i = 0; i < n; i++)
-		a->entries[at + i] = (struct entry){
-			seg[i].lo, MOAT_LEAF | seg[i].class };
+		a->entries[at + i] = (struct entry){ seg[i].lo,
+						     MOAT_LEAF | seg[i].class };
 	return intern_run(a, at - extra, ret);
 }
 

@@ -31,7 +31,7 @@ static void prover_freep(struct prover *v)
 /* Design 3.2: what never arrives as a source or a destination. */
 static const struct reserved {
 	const char *net;
-	bool destination;	/* of neither; else of no source */
+	bool destination; /* of neither; else of no source */
 } reserved[] = {
 	{ "0.0.0.0/8", true },	  { "127.0.0.0/8", true },
 	{ "224.0.0.0/4", false }, { "255.255.255.255/32", false },
@@ -122,8 +122,9 @@ static int collect(const struct prover *v, __u32 list, __u32 without,
 	ret->count = 0;
 	for (__u32 c = 0; c < s->nclasses; c++)
 		if (space_holds(s, list, c) && !space_holds(s, without, c))
-			ret->key[ret->count++] =
-				(__u64)(v->profiles.of[c] + 1) << 32 | c;
+			ret->key[ret->count++] = (__u64)(v->profiles.of[c] + 1)
+							 << 32 |
+						 c;
 	qsort(ret->key, ret->count, sizeof(*ret->key), by_key);
 	return 0;
 }
@@ -155,15 +156,17 @@ static int add_meeting(struct prover *v, struct meetings *m, __u32 row,
 	if (GROW(m->item, m->cap, m->count + 1) ||
 	    hindex_add(&v->seen, row, (__u32)m->count))
 		return -ENOMEM;
-	m->item[m->count++] =
-		(struct meeting){ row, family, { class, HINDEX_NONE } };
+	m->item[m->count++] = (struct meeting){ row,
+						family,
+						{ class, HINDEX_NONE } };
 	return 0;
 }
 
 static int turn_to(struct prover *v, __u32 profile, int direction)
 {
-	return profile == PROFILE_NONE ? 0 :
-	       rows_pass(&v->rows, profile, direction);
+	return profile == PROFILE_NONE ?
+		       0 :
+		       rows_pass(&v->rows, profile, direction);
 }
 
 /*
@@ -189,7 +192,8 @@ static int meet(struct prover *v, __u32 us, const __u64 *key, size_t n,
 	}
 	for (size_t i = first; i < m->count; i++) {
 		struct violation alone = { .from = m->item[i].class[0],
-					   .to = us, .egress = UNJUDGED,
+					   .to = us,
+					   .egress = UNJUDGED,
 					   .ingress = m->item[i].row };
 
 		if (never_service(v, &alone, &service))
@@ -244,8 +248,7 @@ static bool pick(const struct prover *v, const struct meeting *egress,
 }
 
 /* One pair of profiles: egress rows against ingress rows. */
-static bool collide(const struct prover *v, size_t pair,
-		    struct violation *ret)
+static bool collide(const struct prover *v, size_t pair, struct violation *ret)
 {
 	for (size_t e = 0; e < v->egress.count; e++)
 		for (size_t i = v->ingress_at[pair];

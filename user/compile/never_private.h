@@ -14,14 +14,14 @@ struct end {
 #define KEY_CLASS(key) ((__u32)(key))
 #define KEY_PROFILE(key) ((__u32)((key) >> 32) - 1)
 
-#define UNJUDGED 0xffffffffu	/* in place of a row: lets everything pass */
+#define UNJUDGED 0xffffffffu /* in place of a row: lets everything pass */
 
 /* Classes with the same row: two of them, as an address has no flow with
  * itself. */
 struct meeting {
 	__u32 row;
 	int family;
-	__u32 class[2];		/* HINDEX_NONE: no second */
+	__u32 class[2]; /* HINDEX_NONE: no second */
 };
 struct meetings {
 	struct meeting *item;
@@ -34,22 +34,22 @@ struct prover {
 	struct plan *plan;
 	struct profiles profiles;
 	struct rows rows;
-	__u32 (*lists)[2];	/* by never: from, to */
-	__u32 no_source, no_destination;	/* addresses never on the wire */
-	struct intervals services;	/* of the never at hand */
+	__u32 (*lists)[2];		 /* by never: from, to */
+	__u32 no_source, no_destination; /* addresses never on the wire */
+	struct intervals services;	 /* of the never at hand */
 	struct end from, to;
-	struct meetings ingress;	/* by receiver profile, sender profile */
-	struct meetings egress;		/* of one pair of profiles */
-	size_t *ingress_at;	/* start of each pair's in ingress */
+	struct meetings ingress; /* by receiver profile, sender profile */
+	struct meetings egress;	 /* of one pair of profiles */
+	size_t *ingress_at;	 /* start of each pair's in ingress */
 	size_t ingress_cap;
-	struct hindex seen;	/* rows of the meetings being collected */
+	struct hindex seen; /* rows of the meetings being collected */
 };
 
 /* The packet that must not be. */
 struct violation {
-	__u32 from, to;		/* classes */
+	__u32 from, to; /* classes */
 	__u32 service;
-	__u32 egress, ingress;	/* rows or UNJUDGED */
+	__u32 egress, ingress; /* rows or UNJUDGED */
 };
 
 /* The first service of the never that both rows let open a flow. */

@@ -146,7 +146,8 @@ static char *print_rule(const struct prover *v, __u32 row, __u32 service,
 	__u32 cell, rule;
 
 	if (row == UNJUDGED) {
-		snprintf(buf, RULE_TEXT, "in no group and under no network ACL");
+		snprintf(buf, RULE_TEXT,
+			 "in no group and under no network ACL");
 		return buf;
 	}
 	cell = row_cells(&v->rows, row)[entry_of(v, row, service)];
@@ -166,12 +167,13 @@ void never_say(const struct prover *v, const struct policy_never *n,
 	char a[ADDR_TEXT], b[ADDR_TEXT], service[64];
 	char out[RULE_TEXT], in[RULE_TEXT];
 
-	diag_error(diags, n->pos,
-		   "never is broken%s%s%s: %s may open %s to %s (sender: %s; receiver: %s)",
-		   n->description ? " (" : "",
-		   n->description ? n->description : "",
-		   n->description ? ")" : "", addr_print(&from, a), print_service(bad->service, service),
-		   addr_print(&to, b),
-		   print_rule(v, bad->egress, bad->service, out),
-		   print_rule(v, bad->ingress, bad->service, in));
+	diag_error(
+		diags, n->pos,
+		"never is broken%s%s%s: %s may open %s to %s (sender: %s; receiver: %s)",
+		n->description ? " (" : "",
+		n->description ? n->description : "", n->description ? ")" : "",
+		addr_print(&from, a), print_service(bad->service, service),
+		addr_print(&to, b),
+		print_rule(v, bad->egress, bad->service, out),
+		print_rule(v, bad->ingress, bad->service, in));
 }

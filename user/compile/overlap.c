@@ -64,9 +64,10 @@ int overlap_report(const struct policy *p, const struct space *s,
 		first = &p->nacls[f->nacl];
 		second = &p->nacls[f->other_nacl];
 		addr_print(&s->classes[f->class].first, text);
-		diag_error(diags, second->pos,
-			   "network ACLs %s and %s both apply to %s: at most one may apply to an address",
-			   first->name, second->name, text);
+		diag_error(
+			diags, second->pos,
+			"network ACLs %s and %s both apply to %s: at most one may apply to an address",
+			first->name, second->name, text);
 		found++;
 	}
 	return found;

@@ -25,15 +25,12 @@ static bool has_type(const struct types *t, unsigned type)
 	return t->bits[type / 64] >> type % 64 & 1;
 }
 
-static const struct types replies4 = {
-	{ 1ull << 0 | 1ull << 14 | 1ull << 16 | 1ull << 18 }
-};
-static const struct types errors4 = {
-	{ 1ull << 3 | 1ull << 4 | 1ull << 11 | 1ull << 12 }
-};
-static const struct types errors6 = {
-	{ 1ull << 1 | 1ull << 2 | 1ull << 3 | 1ull << 4 }
-};
+static const struct types replies4 = { { 1ull << 0 | 1ull << 14 | 1ull << 16 |
+					 1ull << 18 } };
+static const struct types errors4 = { { 1ull << 3 | 1ull << 4 | 1ull << 11 |
+					1ull << 12 } };
+static const struct types errors6 = { { 1ull << 1 | 1ull << 2 | 1ull << 3 |
+					1ull << 4 } };
 static const struct types replies6 = { { TYPE(129) } };
 
 static unsigned tcp_flags(const struct probe *p)
@@ -97,8 +94,7 @@ static bool is_unspecified(const struct moat_addr *a, int family)
 {
 	static const struct moat_addr unspecified;
 
-	return family == 4 ? !addr_v4(a) :
-			     !memcmp(a, &unspecified, sizeof(*a));
+	return family == 4 ? !addr_v4(a) : !memcmp(a, &unspecified, sizeof(*a));
 }
 
 /* F4: asking for an address, or whether one is taken, has none yet. Which
@@ -150,10 +146,10 @@ static bool is_extension(int proto)
 	case IPPROTO_AH:
 	case IPPROTO_NONE:
 	case IPPROTO_DSTOPTS:
-	case 135:	/* mobility, RFC 6275 */
-	case 139:	/* HIP, RFC 7401 */
-	case 140:	/* shim6, RFC 5533 */
-	case 253:	/* experiments, RFC 3692 */
+	case 135: /* mobility, RFC 6275 */
+	case 139: /* HIP, RFC 7401 */
+	case 140: /* shim6, RFC 5533 */
+	case 253: /* experiments, RFC 3692 */
 	case 254:
 		return true;
 	default:
@@ -265,7 +261,8 @@ static enum moat_reason essential_icmpv6(const struct config *c,
 	case 132:
 	case 143:
 		return c->essential[MOAT_ESSENTIAL_IPV6_ND] ?
-			MOAT_REASON_ESSENTIAL_ND : MOAT_REASON_NONE;
+			       MOAT_REASON_ESSENTIAL_ND :
+			       MOAT_REASON_NONE;
 	default:
 		return MOAT_REASON_NONE;
 	}
@@ -281,8 +278,9 @@ static enum moat_reason essential_udp(const struct config *c,
 
 	if (p->family == 4)
 		return c->essential[MOAT_ESSENTIAL_DHCP] && server == 67 &&
-		       client == 68 ? MOAT_REASON_ESSENTIAL_DHCP :
-				      MOAT_REASON_NONE;
+				       client == 68 ?
+			       MOAT_REASON_ESSENTIAL_DHCP :
+			       MOAT_REASON_NONE;
 	if (!c->essential[MOAT_ESSENTIAL_DHCPV6] || server != 547 ||
 	    client != 546)
 		return MOAT_REASON_NONE;
@@ -291,8 +289,7 @@ static enum moat_reason essential_udp(const struct config *c,
 	return MOAT_REASON_ESSENTIAL_DHCPV6;
 }
 
-enum moat_reason packet_essential(const struct config *c,
-				  const struct probe *p)
+enum moat_reason packet_essential(const struct config *c, const struct probe *p)
 {
 	if (packet_shape_of(p) == SHAPE_REDIRECT)
 		return MOAT_REASON_REDIRECT;

@@ -7,10 +7,10 @@
 #include "policy/probe.h"
 
 enum packet_shape {
-	SHAPE_OPENING,		/* judged by the rules of its direction */
-	SHAPE_MIDSTREAM,	/* TCP: ACK without SYN, FIN, RST */
-	SHAPE_REPLY,		/* part of a flow or nothing */
-	SHAPE_ERROR,		/* ICMP error: related or nothing */
+	SHAPE_OPENING,	 /* judged by the rules of its direction */
+	SHAPE_MIDSTREAM, /* TCP: ACK without SYN, FIN, RST */
+	SHAPE_REPLY,	 /* part of a flow or nothing */
+	SHAPE_ERROR,	 /* ICMP error: related or nothing */
 	SHAPE_REDIRECT,
 };
 

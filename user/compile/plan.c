@@ -64,7 +64,8 @@ int service_intervals(const struct service_match *m, size_t n,
 	for (size_t i = start; i < ret->count; i++) {
 		struct interval next = ret->item[i], *last;
 
-		if (kept == start || next.first > ret->item[kept - 1].last + 1) {
+		if (kept == start ||
+		    next.first > ret->item[kept - 1].last + 1) {
 			ret->item[kept++] = next;
 			continue;
 		}
@@ -100,7 +101,8 @@ static int add_rule(struct plan *plan, struct plan_rule r,
 /* A rule that nobody wrote: every peer, every service. */
 static int add_implicit(struct plan *plan, struct plan_rule r)
 {
-	const struct service_match every = { .proto = -1, .type = -1,
+	const struct service_match every = { .proto = -1,
+					     .type = -1,
 					     .code = -1 };
 
 	r.list = LIST_ANY;
@@ -145,7 +147,8 @@ static int add_nacl(struct plan *plan, struct space *space, size_t n, int dir)
 	const struct nacl *nacl = &plan->policy->nacls[n];
 	const struct ruleset *set = &nacl->rules[dir];
 	struct plan_range *range = &plan->nacls[n][dir];
-	struct plan_rule r = { .nacl = true, .direction = dir,
+	struct plan_rule r = { .nacl = true,
+			       .direction = dir,
 			       .owner = nacl->name };
 
 	range->first = (__u32)plan->nrules;
@@ -158,8 +161,11 @@ static int add_nacl(struct plan *plan, struct space *space, size_t n, int dir)
 		if (add_rule(plan, r, r.rule->services, r.rule->nservices))
 			return -ENOMEM;
 	}
-	r = (struct plan_rule){ .nacl = true, .direction = dir, .deny = true,
-				.owner = nacl->name, .number = NUMBER_FINAL };
+	r = (struct plan_rule){ .nacl = true,
+				.direction = dir,
+				.deny = true,
+				.owner = nacl->name,
+				.number = NUMBER_FINAL };
 	if (add_implicit(plan, r))
 		return -ENOMEM;
 	range->count = (__u32)plan->nrules - range->first;

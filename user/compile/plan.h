@@ -23,14 +23,14 @@ struct plan_rule {
 	bool nacl;
 	bool deny;
 	int direction;
-	const char *owner;	/* borrowed from the policy */
-	const char *name;	/* borrowed; NULL: NACL, see number */
-	__u32 number;		/* NACL; NUMBER_FINAL: the final deny */
-	const struct rule *rule;	/* NULL: implicit */
+	const char *owner;	 /* borrowed from the policy */
+	const char *name;	 /* borrowed; NULL: NACL, see number */
+	__u32 number;		 /* NACL; NUMBER_FINAL: the final deny */
+	const struct rule *rule; /* NULL: implicit */
 	__u32 list;
-	__u32 first, count;	/* of plan.intervals; disjoint, ascending */
-	__u32 slot;		/* set by plan_slots() */
-	__u32 limit;		/* number of its limit, or LIMIT_NONE */
+	__u32 first, count; /* of plan.intervals; disjoint, ascending */
+	__u32 slot;	    /* set by plan_slots() */
+	__u32 limit;	    /* number of its limit, or LIMIT_NONE */
 };
 #define NUMBER_FINAL 32767u
 
@@ -45,10 +45,10 @@ struct plan {
 	size_t nrules, rules_cap;
 	struct interval *intervals;
 	size_t nintervals, intervals_cap;
-	struct plan_range (*groups)[2];	/* by group, direction; file order */
+	struct plan_range (*groups)[2]; /* by group, direction; file order */
 	struct plan_range (*nacls)[2];	/* by NACL, direction; by number */
-	__u32 *members;		/* by group: list of its members */
-	__u32 *applies;		/* by NACL */
+	__u32 *members;			/* by group: list of its members */
+	__u32 *applies;			/* by NACL */
 };
 
 /* Registers every list with space, which is not built yet. NULL: -ENOMEM. */

@@ -9,9 +9,9 @@
 
 /* What a list means for an address that it holds. */
 struct meaning {
-	__u32 *group;	/* by list: the group whose members it is */
+	__u32 *group; /* by list: the group whose members it is */
 	__u32 *nacl;
-	struct pset_fold fold;	/* set of lists to the subset that means */
+	struct pset_fold fold; /* set of lists to the subset that means */
 	const struct space *space;
 	struct pset_pool sets;
 };
@@ -78,7 +78,8 @@ static int by_number(const void *a, const void *b)
 static int add_profile(struct profiles *p, const struct meaning *m, pset set,
 		       __u32 class)
 {
-	struct profile f = { .nacl = NACL_NONE, .other_nacl = NACL_NONE,
+	struct profile f = { .nacl = NACL_NONE,
+			     .other_nacl = NACL_NONE,
 			     .class = class };
 	size_t cap = 0;
 	__u32 list;
@@ -140,8 +141,7 @@ static __u32 *number_of(struct by_set *b, pset set)
 	return &b->number[set];
 }
 
-static int assign(const struct space *s, struct meaning *m,
-		  struct profiles *p)
+static int assign(const struct space *s, struct meaning *m, struct profiles *p)
 {
 	struct by_set seen = { 0 };
 	_cleanup_free_ __u32 *hold = NULL;
@@ -192,8 +192,8 @@ int profiles_find(const struct space *s, const struct plan *plan,
 static bool same_profile(const struct profile *a, const struct profile *b)
 {
 	return a->nacl == b->nacl && a->ngroups == b->ngroups &&
-	       (!a->ngroups || !memcmp(a->groups, b->groups,
-				       a->ngroups * sizeof(*a->groups)));
+	       (!a->ngroups ||
+		!memcmp(a->groups, b->groups, a->ngroups * sizeof(*a->groups)));
 }
 
 /* The number of the one profile in one, or PROFILE_NONE. */

@@ -11,19 +11,19 @@
 #define NACL_NONE 0xffffffffu
 
 struct profile {
-	__u32 *groups;		/* ascending: file order; owned */
+	__u32 *groups; /* ascending: file order; owned */
 	size_t ngroups;
-	__u32 nacl;		/* or NACL_NONE */
-	__u32 other_nacl;	/* a second one, which is an error, or NONE */
-	__u32 class;		/* the first that has it */
+	__u32 nacl;	  /* or NACL_NONE */
+	__u32 other_nacl; /* a second one, which is an error, or NONE */
+	__u32 class;	  /* the first that has it */
 };
 
-#define PROFILE_NONE 0xffffffffu	/* in no group and under no NACL */
+#define PROFILE_NONE 0xffffffffu /* in no group and under no NACL */
 
 struct profiles {
 	struct profile *item;
 	size_t count, cap;
-	__u32 *of;		/* by class; PROFILE_NONE */
+	__u32 *of; /* by class; PROFILE_NONE */
 };
 
 /* The profiles of every class, numbered by class. 0 or -ENOMEM. */

@@ -10,7 +10,7 @@
 
 #include "compile/grow.h"
 
-typedef __u32 pset;	/* a node of the pool; 0: the empty set */
+typedef __u32 pset; /* a node of the pool; 0: the empty set */
 
 /*
  * A node is a place in an implicit binary tree over the universe (root 1,
@@ -27,8 +27,8 @@ struct pset_pool {
 	struct pset_node *nodes;
 	size_t count, cap;
 	struct hindex index;
-	unsigned depth;		/* levels above the leaves */
-	bool failed;		/* out of memory; every result is void */
+	unsigned depth; /* levels above the leaves */
+	bool failed;	/* out of memory; every result is void */
 };
 
 /* Members are 0 to universe - 1. */
@@ -50,7 +50,7 @@ __u32 pset_next(const struct pset_pool *p, pset s, __u32 from);
  * on the node alone, so shared parts are computed once for all sets.
  */
 struct pset_fold {
-	__u32 *memo;		/* by node */
+	__u32 *memo; /* by node */
 	size_t cap, filled;
 	__u32 (*leaf)(void *arg, __u32 first, __u64 bits);
 	__u32 (*join)(void *arg, __u32 left, __u32 right);

@@ -46,7 +46,8 @@ static int collect_near(struct sweep *w, const struct cidr *where)
 
 		for (size_t i = 0; i < base->ncidrs + base->any; i++) {
 			const struct cidr *c = i < base->ncidrs ?
-					       &base->cidrs[i] : &whole;
+						       &base->cidrs[i] :
+						       &whole;
 
 			if (i < base->ncidrs && !meets(c, where))
 				continue;
@@ -155,12 +156,14 @@ static int splice(struct sweep *w, struct segment first, struct segment last)
 int space_recut(struct space *s, const struct cidr *where)
 {
 	_cleanup_(sweep_freep) struct sweep w = {
-		.space = s, .family = where->family == 4 ? FAMILY4 : FAMILY6 };
+		.space = s, .family = where->family == 4 ? FAMILY4 : FAMILY6
+	};
 	struct segment first, last;
 
 	for (size_t i = 0; i < s->policy->nsets; i++) {
-		struct space_base *base = s->base_of[i] == HINDEX_NONE ? NULL :
-					  &s->bases[s->base_of[i]];
+		struct space_base *base = s->base_of[i] == HINDEX_NONE ?
+						  NULL :
+						  &s->bases[s->base_of[i]];
 
 		if (!base)
 			continue;

@@ -16,7 +16,7 @@
 	((__u64)(service) << 32 | (__u64)(rank) << 1 | (start))
 #define EVENT_SERVICE(e) ((__u32)((e) >> 32))
 #define EVENT_RANK(e) ((__u32)(e) >> 1)
-#define EVENT_START(e) ((e) & 1)
+#define EVENT_START(e) ((e)&1)
 
 int row_events(struct rows *r, __u32 rank, __u64 **events, size_t *count,
 	       size_t *cap)
@@ -61,8 +61,9 @@ static void apply(struct rows *r, __u64 event)
 {
 	__u32 rank = EVENT_RANK(event);
 	const struct plan_rule *rule = &r->plan->rules[r->rules[rank]];
-	struct active *a = rank < r->nnacl ? &r->nacl :
-			   rule->limit == LIMIT_NONE ? &r->open : &r->limited;
+	struct active *a = rank < r->nnacl	     ? &r->nacl :
+			   rule->limit == LIMIT_NONE ? &r->open :
+						       &r->limited;
 
 	if (EVENT_START(event))
 		active_set(a, rank);

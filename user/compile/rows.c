@@ -156,7 +156,9 @@ static int gather(struct rows *r, pset s)
 		return 0;
 	if (!(place >> p->depth))
 		return gather(r, (pset)(value >> 32)) ||
-		       gather(r, (pset)value) ? -ENOMEM : 0;
+				       gather(r, (pset)value) ?
+			       -ENOMEM :
+			       0;
 	first = place - (1u << p->depth);
 	for (value &= r->relevant[first]; value; value &= value - 1) {
 		__u32 list = first * 64 + (__u32)__builtin_ctzll(value);

@@ -17,30 +17,30 @@
 #define ROW_ERROR 0xffffffffu
 
 struct row {
-	__u32 offset;	/* of its starts in rows.words; its cells follow */
-	__u32 count;	/* entries in use */
-	__u32 log2;	/* entries of the block */
+	__u32 offset; /* of its starts in rows.words; its cells follow */
+	__u32 count;  /* entries in use */
+	__u32 log2;   /* entries of the block */
 };
 
 struct rows {
 	const struct space *space;
 	const struct plan *plan;
 	const struct profiles *profiles;
-	size_t words_max;	/* gives up beyond */
+	size_t words_max; /* gives up beyond */
 	size_t rows_max;
-	bool lenient;		/* chains of any length: the first limit */
+	bool lenient; /* chains of any length: the first limit */
 
 	struct row *row;
 	size_t nrows, rows_cap;
 	__u32 *words;
 	size_t nwords, words_cap;
 	struct hindex row_index;
-	__u32 *chain;		/* count, limits; count, limits; … */
+	__u32 *chain; /* count, limits; count, limits; … */
 	size_t nchain, chain_cap;
-	__u32 *chain_at;	/* by chain: offset in chain */
+	__u32 *chain_at; /* by chain: offset in chain */
 	size_t nchains, chains_cap;
 	struct hindex chain_index;
-	size_t ncells;		/* entries in use over all rows */
+	size_t ncells; /* entries in use over all rows */
 
 	/*
 	 * 0; -ENOMEM; -EFBIG: over words_max; -ERANGE: over rows_max;
@@ -48,25 +48,25 @@ struct rows {
 	 */
 	int error;
 	size_t error_chain;
-	char error_rule[RULE_TEXT];	/* the first of that chain */
+	char error_rule[RULE_TEXT]; /* the first of that chain */
 
 	/* of the pass */
-	__u32 *rules;		/* by rank: plan rule; NACL first */
+	__u32 *rules; /* by rank: plan rule; NACL first */
 	size_t nrules, rules_cap, nnacl;
-	__u32 *head, *next;	/* ranks by list, and of the same list */
+	__u32 *head, *next; /* ranks by list, and of the same list */
 	size_t next_cap;
-	__u64 *relevant;	/* lists that a rule of the pass names */
-	__u32 *known;		/* by node of space.lists: 2 * pass + found */
+	__u64 *relevant; /* lists that a rule of the pass names */
+	__u32 *known;	 /* by node of space.lists: 2 * pass + found */
 	__u32 pass;
-	__u32 *ranks;		/* of one class, then of every one met */
+	__u32 *ranks; /* of one class, then of every one met */
 	size_t nranks, ranks_cap;
 	struct met {
 		size_t at, count;
 		__u32 row;
-	} *met;
+	} * met;
 	size_t nmet, met_cap;
 	struct hindex met_index;
-	__u64 *everywhere;	/* events of rules for every address, sorted */
+	__u64 *everywhere; /* events of rules for every address, sorted */
 	size_t neverywhere, everywhere_cap;
 	__u64 *events;
 	size_t nevents, events_cap;

@@ -119,7 +119,8 @@ static int slot_put(struct slots *s, size_t slot, const struct slot_id *id)
 	if (!h || slots_reach(s, slot))
 		return -ENOMEM;
 	to = &s->ids[slot];
-	*to = (struct slot_id){ .nacl = id->nacl, .direction = id->direction,
+	*to = (struct slot_id){ .nacl = id->nacl,
+				.direction = id->direction,
 				.owner = strdup(id->owner),
 				.rule = strdup(id->rule),
 				.in_use = id->in_use };
@@ -188,7 +189,8 @@ static void identity_of(const struct plan_rule *r, char number[16],
 		snprintf(number, 16, "*");
 	else
 		snprintf(number, 16, "%u", r->number);
-	*ret = (struct slot_id){ .nacl = r->nacl, .direction = r->direction,
+	*ret = (struct slot_id){ .nacl = r->nacl,
+				 .direction = r->direction,
 				 .owner = (char *)r->owner,
 				 .rule = r->nacl ? number : (char *)r->name };
 }

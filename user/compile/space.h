@@ -16,10 +16,10 @@
 #include "compile/pset.h"
 #include "policy/model.h"
 
-#define LIST_ANY 0xfffffffeu	/* every address: no list */
+#define LIST_ANY 0xfffffffeu /* every address: no list */
 #define LIST_ERROR 0xffffffffu
 
-#define FAMILY4 0		/* indices of the two halves of the space */
+#define FAMILY4 0 /* indices of the two halves of the space */
 #define FAMILY6 1
 
 /* From an address of a family to the next point; IPv4: hi is 0. */
@@ -44,9 +44,9 @@ struct space {
 	size_t nlists, lists_cap;
 	struct space_base *bases;
 	size_t nbases, bases_cap;
-	__u32 *base_of;		/* by set of the policy, HINDEX_NONE */
-	struct hindex index;	/* of lists */
-	size_t ncidrs;		/* of all bases */
+	__u32 *base_of;	     /* by set of the policy, HINDEX_NONE */
+	struct hindex index; /* of lists */
+	size_t ncidrs;	     /* of all bases */
 
 	/* after space_build() */
 	pset *lists_of_base;
@@ -54,7 +54,7 @@ struct space {
 	struct pset_pool lists;
 	struct addr_class *classes;
 	size_t nclasses, classes_cap;
-	struct segment *segments[2];	/* by family, ascending from 0 */
+	struct segment *segments[2]; /* by family, ascending from 0 */
 	size_t nsegments[2];
 };
 
@@ -84,8 +84,7 @@ int space_recut(struct space *s, const struct cidr *where);
 void space_bounds(const struct cidr *where, struct segment *ret_first,
 		  struct segment *ret_last);
 
-static inline bool space_holds(const struct space *s, __u32 list,
-			       __u32 class)
+static inline bool space_holds(const struct space *s, __u32 list, __u32 class)
 {
 	return list == LIST_ANY ||
 	       pset_has(&s->lists, s->classes[class].lists, list);

@@ -10,17 +10,17 @@
  * are unions of bases, so a set that a thousand lists name is swept once.
  */
 struct space_base {
-	const struct cidr *cidrs;	/* borrowed */
+	const struct cidr *cidrs; /* borrowed */
 	size_t ncidrs;
 	bool any;
 };
 
 struct space_list {
-	__u32 *sets;		/* sorted, unique; owned */
+	__u32 *sets; /* sorted, unique; owned */
 	size_t nsets;
-	struct cidr *cidrs;	/* sorted, unique; owned */
+	struct cidr *cidrs; /* sorted, unique; owned */
 	size_t ncidrs;
-	__u32 *bases;		/* owned */
+	__u32 *bases; /* owned */
 	size_t nbases;
 };
 

@@ -52,7 +52,7 @@ static int collect(struct sweep *w)
 		for (size_t i = 0; i < base->ncidrs; i++)
 			if (base->cidrs[i].family == family)
 				sweep_range_of(&base->cidrs[i], (__u32)b,
-					 &w->ranges[n++]);
+					       &w->ranges[n++]);
 	}
 	w->nranges = n;
 	return 0;
@@ -142,8 +142,8 @@ static void close_until(struct sweep *w, const struct range *r)
 		const struct frame *top = &w->stack[w->depth - 1];
 		__u64 hi = top->hi, lo = top->lo + 1;
 
-		if (r && (top->hi > r->hi ||
-			  (top->hi == r->hi && top->lo >= r->lo)))
+		if (r &&
+		    (top->hi > r->hi || (top->hi == r->hi && top->lo >= r->lo)))
 			return;
 		w->depth--;
 		if (!lo)
@@ -259,8 +259,7 @@ static int look_back(struct space *s, int family)
 
 		if (i + 1 < s->nsegments[family])
 			one = seg[i + 1].lo - seg[i].lo == 1 &&
-			      seg[i + 1].hi - seg[i].hi ==
-				      (seg[i + 1].lo == 0);
+			      seg[i + 1].hi - seg[i].hi == (seg[i + 1].lo == 0);
 		else
 			one = seg[i].lo == (family == FAMILY4 ? 0xffffffff :
 								~0ull) &&
@@ -303,9 +302,9 @@ static int sweep_init(struct sweep *w)
 	if (GROW(s->classes, s->classes_cap, 2) || s->lists.failed)
 		return -ENOMEM;
 	s->nclasses = 2;
-	s->classes[CLASS_NOTHING4] =
-		(struct addr_class){ .family = FAMILY4,
-				     .first = addr_from_v4(0) };
+	s->classes[CLASS_NOTHING4] = (struct addr_class){
+		.family = FAMILY4, .first = addr_from_v4(0)
+	};
 	s->classes[CLASS_NOTHING6] = (struct addr_class){ .family = FAMILY6 };
 	return 0;
 }

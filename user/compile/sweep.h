@@ -14,11 +14,11 @@ struct range {
 
 /* An open CIDR: its last address, and the lists that hold it. */
 struct frame {
-	__u64 hi, lo;	/* of the last address */
+	__u64 hi, lo; /* of the last address */
 	__u64 from_hi, from_lo;
 	pset set;
 };
-#define FRAMES_MAX 130	/* one for each length, and the whole space */
+#define FRAMES_MAX 130 /* one for each length, and the whole space */
 
 struct sweep {
 	struct space *space;
@@ -30,12 +30,12 @@ struct sweep {
 	struct step {
 		__u64 key;
 		pset to;
-	} *steps;
+	} * steps;
 	size_t nsteps, steps_cap;
 	struct hindex step_index;
 	struct frame stack[FRAMES_MAX];
 	int depth;
-	struct segment *out;	/* class holds the set until classes_of() */
+	struct segment *out; /* class holds the set until classes_of() */
 	size_t nout, out_cap;
 };
 

@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "compile/compiler.h"
 
-#define ROOTS_MAX 256	/* /16s: beyond, a compilation is as quick */
+#define ROOTS_MAX 256 /* /16s: beyond, a compilation is as quick */
 
 struct image *live_image(struct live *l)
 {
@@ -43,8 +43,8 @@ static int widen(struct compiler *c, size_t from)
 	for (size_t i = 0; i < stripes; i++) {
 		if (rows_pass(&c->rows, (__u32)(i / 2), (int)(i & 1)))
 			return -ENOMEM;
-		for (size_t class = from; class < n; class++) {
-			__u32 row = rows_of(&c->rows, (__u32)class);
+		for (size_t class = from; class < n; class ++) {
+			__u32 row = rows_of(&c->rows, (__u32) class);
 
 			if (row == ROW_ERROR)
 				return -ENOTSUP;

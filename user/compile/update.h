@@ -15,8 +15,7 @@ struct live;
 
 /* As image_compile(). The policy must outlive what is returned. */
 struct live *live_compile(const struct compile_input *in,
-			  struct compile_stats *ret_stats,
-			  struct diags *diags);
+			  struct compile_stats *ret_stats, struct diags *diags);
 void live_free(struct live *l);
 DEFINE_CLEANUP(live, live_free)
 /* Borrowed. */

@@ -15,8 +15,8 @@ struct check {
 	const __u16 *classes;
 	const __u32 *values6;
 	__u64 nkeys6;
-	__u64 nwords4, nwords6, nclasses, nrows;	/* entries in use */
-	__u32 nrefs;		/* followed so far */
+	__u64 nwords4, nwords6, nclasses, nrows; /* entries in use */
+	__u32 nrefs;				 /* followed so far */
 };
 
 static bool fits(__u64 offset, __u64 count, __u64 size)
@@ -75,8 +75,7 @@ static bool block6_ok(struct check *c, __u32 ref, bool upper)
 	__u64 n = 1ull << MOAT_BLOCK_LOG2(ref);
 	__u32 first = MOAT_BLOCK_OFFSET(ref);
 
-	if (MOAT_BLOCK_LOG2(ref) > BLOCK_LOG2_MAX ||
-	    !fits(first, n, c->nkeys6))
+	if (MOAT_BLOCK_LOG2(ref) > BLOCK_LOG2_MAX || !fits(first, n, c->nkeys6))
 		return false;
 	for (__u64 i = first; i < first + n; i++)
 		if ((i > first && c->addr6[i] < c->addr6[i - 1]) ||
@@ -236,8 +235,7 @@ int image_verify(const struct moat_image *header,
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
 		if (header->used[i] > available[i])
 			return -EINVAL;
-	if (!classes_ok(&c) || !addr4_ok(&c) ||
-	    !addr6_ok(&c) || !rows_ok(&c))
+	if (!classes_ok(&c) || !addr4_ok(&c) || !addr6_ok(&c) || !rows_ok(&c))
 		return -EINVAL;
 	return 0;
 }

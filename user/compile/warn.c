@@ -64,8 +64,7 @@ static void warn_void(struct facts *f, int direction, struct diags *diags)
 		if (opens[g] || !f->policy->groups[g].rules[direction].count)
 			continue;
 		for (size_t i = f->carried[g]; i < f->carried[g + 1]; i++) {
-			const struct carrier *c =
-				&f->carriers[f->carrier_of[i]];
+			const struct carrier *c = &f->carriers[f->carrier_of[i]];
 
 			for (size_t k = 0; k < c->ngroups; k++) {
 				size_t h = c->groups[k];
@@ -93,7 +92,8 @@ static char *voided_by(struct facts *f, const struct carrier *c,
 		for (size_t k = 0; k < list->count; k++) {
 			struct rule_facts *r = &list->rules[k];
 
-			if (!r->rule->limit.present && rule_within(f, limited, r))
+			if (!r->rule->limit.present &&
+			    rule_within(f, limited, r))
 				return rule_print(f->policy->groups[g].name,
 						  r->rule, buf);
 		}

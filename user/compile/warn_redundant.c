@@ -23,12 +23,12 @@ struct search {
 	struct list_facts *list;
 	struct event *events;
 	size_t count;
-	size_t *open;		/* rules with a CIDR that holds the address */
+	size_t *open; /* rules with a CIDR that holds the address */
 	size_t nopen;
-	size_t *place;		/* in open, by rule */
-	size_t *broad;		/* rules that name sets or any */
+	size_t *place; /* in open, by rule */
+	size_t *broad; /* rules that name sets or any */
 	size_t nbroad;
-	size_t *by;		/* the first rule that does all; count: none */
+	size_t *by; /* the first rule that does all; count: none */
 };
 
 bool rule_within(struct facts *f, const struct rule_facts *inner,
@@ -160,8 +160,8 @@ static void sweep(struct search *s)
 	}
 }
 
-void warn_redundant(struct facts *f, const char *group,
-		    struct list_facts *list, struct diags *diags)
+void warn_redundant(struct facts *f, const char *group, struct list_facts *list,
+		    struct diags *diags)
 {
 	struct search s = { .f = f, .list = list };
 	char name[FACTS_TEXT], other[FACTS_TEXT];

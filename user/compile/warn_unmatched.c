@@ -13,8 +13,8 @@
 /* Where a rule begins or ends, among services or among addresses. */
 struct bound {
 	addr_num at;
-	addr_num last;	/* of the address range that begins here */
-	size_t rule;	/* index into plane.rules */
+	addr_num last; /* of the address range that begins here */
+	size_t rule;   /* index into plane.rules */
 	bool open;
 };
 
@@ -31,17 +31,17 @@ struct open_rule {
 
 struct plane {
 	struct facts *f;
-	struct rule_facts **rules;	/* ascending numbers */
+	struct rule_facts **rules; /* ascending numbers */
 	size_t count;
 	struct bounds services, addresses;
-	bool *active;		/* by rule: holds the service being swept */
-	bool *alive;		/* has the lowest number somewhere */
-	bool *met;		/* has an address at all */
+	bool *active; /* by rule: holds the service being swept */
+	bool *alive;  /* has the lowest number somewhere */
+	bool *met;    /* has an address at all */
 	size_t living;
 	struct open_rule *heap;
 	size_t nheap;
-	bool v4, v6;		/* families of applies_to */
-	uint64_t *seen;		/* combinations swept; hash table */
+	bool v4, v6;	/* families of applies_to */
+	uint64_t *seen; /* combinations swept; hash table */
 	size_t nseen, size;
 };
 
@@ -112,8 +112,8 @@ static void families(const struct plane *p, uint32_t service, bool *v4,
 
 	*v4 = p->v4 && proto != 58;
 	/* Extension headers are walked, never a packet's protocol (F42). */
-	*v6 = p->v6 && proto != 0 && proto != 1 && proto != 43 &&
-	      proto != 44 && proto != 51 && proto != 60;
+	*v6 = p->v6 && proto != 0 && proto != 1 && proto != 43 && proto != 44 &&
+	      proto != 51 && proto != 60;
 }
 
 static void begin(struct plane *p, const struct bound *b, bool v4, bool v6)
@@ -145,8 +145,7 @@ static void sweep_addresses(struct plane *p, uint32_t service)
 			continue;
 		while (p->nheap && p->heap[0].last < at)
 			pop(p);
-		if (!p->nheap || !(is4 ? v4 : v6) ||
-		    p->alive[p->heap[0].rule])
+		if (!p->nheap || !(is4 ? v4 : v6) || p->alive[p->heap[0].rule])
 			continue;
 		p->alive[p->heap[0].rule] = true;
 		p->living++;
@@ -205,22 +204,26 @@ static void add_rule(struct plane *p, size_t i)
 	const struct ranges *peers = facts_peers(p->f, r);
 
 	for (size_t k = 0; k < r->nspans; k++) {
-		add_bound(&p->services, (struct bound){
-			.at = r->spans[k].first, .rule = i, .open = true });
-		add_bound(&p->services, (struct bound){
-			.at = r->spans[k].last + 1, .rule = i });
+		add_bound(&p->services, (struct bound){ .at = r->spans[k].first,
+							.rule = i,
+							.open = true });
+		add_bound(&p->services,
+			  (struct bound){ .at = r->spans[k].last + 1,
+					  .rule = i });
 	}
 	if (!peers || !facts_spend(p->f, peers->count))
 		return;
 	for (size_t k = 0; k < peers->count; k++) {
 		addr_num last = peers->items[k].last;
 
-		add_bound(&p->addresses, (struct bound){
-			.at = peers->items[k].first, .last = last, .rule = i,
-			.open = true });
+		add_bound(&p->addresses,
+			  (struct bound){ .at = peers->items[k].first,
+					  .last = last,
+					  .rule = i,
+					  .open = true });
 		if (last != RANGES_MAX)
-			add_bound(&p->addresses, (struct bound){
-				.at = last + 1, .rule = i });
+			add_bound(&p->addresses,
+				  (struct bound){ .at = last + 1, .rule = i });
 	}
 }
 
@@ -231,13 +234,13 @@ static void add_fixed(struct plane *p)
 
 	for (size_t i = 0; i < ARRAY_SIZE(protos); i++)
 		for (unsigned int k = 0; k < 2; k++)
-			add_bound(&p->services, (struct bound){
-				.at = (protos[i] + k) << 16,
-				.rule = p->count });
-	add_bound(&p->addresses, (struct bound){ .at = RANGES_V4_FIRST,
-						 .rule = p->count });
-	add_bound(&p->addresses, (struct bound){ .at = RANGES_V4_LAST + 1,
-						 .rule = p->count });
+			add_bound(&p->services,
+				  (struct bound){ .at = (protos[i] + k) << 16,
+						  .rule = p->count });
+	add_bound(&p->addresses,
+		  (struct bound){ .at = RANGES_V4_FIRST, .rule = p->count });
+	add_bound(&p->addresses,
+		  (struct bound){ .at = RANGES_V4_LAST + 1, .rule = p->count });
 }
 
 static bool make_plane(struct plane *p)

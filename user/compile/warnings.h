@@ -10,8 +10,8 @@
 bool rule_within(struct facts *f, const struct rule_facts *inner,
 		 struct rule_facts *outer);
 /* Rules of a list that another one of it makes redundant. */
-void warn_redundant(struct facts *f, const char *group,
-		    struct list_facts *list, struct diags *diags);
+void warn_redundant(struct facts *f, const char *group, struct list_facts *list,
+		    struct diags *diags);
 /* NACL rules that no packet reaches. */
 void warn_unmatched(struct facts *f, struct diags *diags);
 

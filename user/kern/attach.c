@@ -26,8 +26,8 @@ int attach_tc(struct datapath *dp, __u32 ifindex,
 	      struct hook_state ret[ATTACH_HOOK_COUNT])
 {
 	int (*attach)(struct datapath *, __u32, enum attach_hook,
-		      struct hook_state *) =
-		uses_tcx(dp) ? tcx_attach : clsact_attach;
+		      struct hook_state *) = uses_tcx(dp) ? tcx_attach :
+							    clsact_attach;
 	int err = 0;
 
 	why_begin();

@@ -12,20 +12,29 @@
 
 #include "kern/datapath.h"
 
-enum attach_hook { ATTACH_TC_INGRESS, ATTACH_TC_EGRESS, ATTACH_XDP,
-		   ATTACH_HOOK_COUNT };
-enum attach_kind { ATTACH_NONE, ATTACH_TCX, ATTACH_CLSACT, ATTACH_NATIVE,
-		   ATTACH_GENERIC };
+enum attach_hook {
+	ATTACH_TC_INGRESS,
+	ATTACH_TC_EGRESS,
+	ATTACH_XDP,
+	ATTACH_HOOK_COUNT
+};
+enum attach_kind {
+	ATTACH_NONE,
+	ATTACH_TCX,
+	ATTACH_CLSACT,
+	ATTACH_NATIVE,
+	ATTACH_GENERIC
+};
 
 /* What the kernel says about one hook of one interface. */
 struct hook_state {
 	enum attach_kind kind;
-	bool ours;	/* our current program, reading the live maps */
-	bool first;	/* nothing runs before it */
+	bool ours;  /* our current program, reading the live maps */
+	bool first; /* nothing runs before it */
 	__u32 prog_id;
-	__u32 foreign_prog_id;	/* the first of the hook, or the holder of the
+	__u32 foreign_prog_id; /* the first of the hook, or the holder of the
 				   XDP slot, if that is not ours */
-	char why[128];	/* why not, for people; "" when all is well */
+	char why[128];	       /* why not, for people; "" when all is well */
 };
 
 /* Attaches tc in both directions at the head of the hook, or repairs it.

@@ -27,12 +27,12 @@
 struct filter {
 	__u32 handle;
 	__u32 priority;
-	__u32 prog_id;	/* 0: no BPF */
+	__u32 prog_id; /* 0: no BPF */
 };
 struct found {
-	char qdisc[32];		/* kind at the clsact parent, "" for none */
-	struct filter first;	/* of the chain */
-	bool any;		/* first is set */
+	char qdisc[32];	     /* kind at the clsact parent, "" for none */
+	struct filter first; /* of the chain */
+	bool any;	     /* first is set */
 	struct filter ours;
 };
 
@@ -53,8 +53,7 @@ static struct bpf_tc_hook hook_of(__u32 ifindex, enum attach_hook hook)
 }
 
 /* Sends one dump request and feeds each answer to fn. */
-static int dump(__u16 type, __u32 ifindex, __u32 parent, mnl_cb_t fn,
-		void *arg)
+static int dump(__u16 type, __u32 ifindex, __u32 parent, mnl_cb_t fn, void *arg)
 {
 	char buf[16384];
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
@@ -78,8 +77,8 @@ static int dump(__u16 type, __u32 ifindex, __u32 parent, mnl_cb_t fn,
 		ssize_t got = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 
 		n = got < 0 ? -1 :
-		    mnl_cb_run(buf, got, 0, mnl_socket_get_portid(nl), fn,
-			       arg);
+			      mnl_cb_run(buf, got, 0, mnl_socket_get_portid(nl),
+					 fn, arg);
 		if (n < 0)
 			err = -errno;
 	}
@@ -101,10 +100,10 @@ static int see_qdisc(const struct nlmsghdr *h, void *arg)
 	if ((__u32)tc->tcm_ifindex != r->ifindex ||
 	    tc->tcm_parent != TC_H_CLSACT)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*tc))
-		if (mnl_attr_get_type(a) == TCA_KIND)
-			snprintf(r->found.qdisc, sizeof(r->found.qdisc), "%s",
-				 mnl_attr_get_str(a));
+	mnl_attr_for_each(a, h,
+			  sizeof(*tc)) if (mnl_attr_get_type(a) == TCA_KIND)
+		snprintf(r->found.qdisc, sizeof(r->found.qdisc), "%s",
+			 mnl_attr_get_str(a));
 	return MNL_CB_OK;
 }
 
@@ -112,9 +111,9 @@ static __u32 prog_id_of(const struct nlattr *options)
 {
 	struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, options)
-		if (mnl_attr_get_type(a) == TCA_BPF_ID)
-			return mnl_attr_get_u32(a);
+	mnl_attr_for_each_nested(
+		a, options) if (mnl_attr_get_type(a) ==
+				TCA_BPF_ID) return mnl_attr_get_u32(a);
 	return 0;
 }
 
@@ -129,9 +128,9 @@ static int see_filter(const struct nlmsghdr *h, void *arg)
 	/* Handle 0 announces a classifier, not a filter of it. */
 	if ((__u32)tc->tcm_ifindex != r->ifindex || !tc->tcm_handle)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*tc))
-		if (mnl_attr_get_type(a) == TCA_OPTIONS)
-			f.prog_id = prog_id_of(a);
+	mnl_attr_for_each(a, h,
+			  sizeof(*tc)) if (mnl_attr_get_type(a) == TCA_OPTIONS)
+		f.prog_id = prog_id_of(a);
 	if (!r->found.any)
 		r->found.first = f;
 	r->found.any = true;
@@ -149,8 +148,7 @@ static int look(__u32 ifindex, enum attach_hook hook, struct found *ret)
 
 	if (!err && r.found.qdisc[0])
 		err = dump(RTM_GETTFILTER, ifindex,
-			   TC_H_MAKE(TC_H_CLSACT, minor), see_filter,
-			   &r);
+			   TC_H_MAKE(TC_H_CLSACT, minor), see_filter, &r);
 	/* Egress filters of an ingress qdisc are ingress filters. */
 	if (hook == ATTACH_TC_EGRESS && strcmp(r.found.qdisc, "clsact"))
 		r.found.first = r.found.ours = (struct filter){};
@@ -164,7 +162,8 @@ static void judge(const struct datapath *dp, const struct found *f,
 {
 	struct hook_state s = { .foreign_prog_id = f->first.prog_id };
 
-	if (f->ours.prog_id && f->ours.prog_id == load_prog_id(dp->load, hook)) {
+	if (f->ours.prog_id &&
+	    f->ours.prog_id == load_prog_id(dp->load, hook)) {
 		s.kind = ATTACH_CLSACT;
 		s.ours = true;
 		s.prog_id = f->ours.prog_id;
@@ -219,8 +218,9 @@ int clsact_replace(__u32 ifindex, enum attach_hook hook, int prog_fd)
 	struct found f = {};
 	int err = look(ifindex, hook, &f);
 
-	return err ? err : put(ifindex, hook,
-			       f.ours.handle ? f.ours.handle : HANDLE, prog_fd);
+	return err ? err :
+		     put(ifindex, hook, f.ours.handle ? f.ours.handle : HANDLE,
+			 prog_fd);
 }
 
 int clsact_detach(__u32 ifindex, enum attach_hook hook)

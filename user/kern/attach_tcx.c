@@ -127,7 +127,8 @@ static int pin_as(struct datapath *dp, const struct own_link *l, int fd)
 	char path[PIN_PATH];
 
 	return pins_enabled(&dp->pins) ?
-	       pin_replace(link_path(dp, l, path), fd) : 0;
+		       pin_replace(link_path(dp, l, path), fd) :
+		       0;
 }
 
 /* The pin may have been removed by someone; the fd kept the link alive. */
@@ -166,7 +167,8 @@ static int go_ahead(struct datapath *dp, struct own_link *old)
 	close(old->fd);
 	old->fd = fd;
 	return bpf_link_update(fd, load_prog_fd(dp->load, hook), NULL) ?
-	       -errno : 0;
+		       -errno :
+		       0;
 }
 
 int tcx_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,

@@ -21,8 +21,9 @@ static __u32 holder(__u32 ifindex, enum attach_kind *ret_kind)
 		*ret_kind = ATTACH_GENERIC;
 	else if (opts.attach_mode != XDP_ATTACHED_NONE)
 		*ret_kind = ATTACH_NATIVE;
-	return opts.prog_id ? opts.prog_id : opts.drv_prog_id ?
-	       opts.drv_prog_id : opts.skb_prog_id;
+	return opts.prog_id	? opts.prog_id :
+	       opts.drv_prog_id ? opts.drv_prog_id :
+				  opts.skb_prog_id;
 }
 
 int xdp_query_hook(struct datapath *dp, __u32 ifindex, struct hook_state *ret)

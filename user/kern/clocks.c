@@ -121,8 +121,8 @@ __u64 datapath_jiffies(struct datapath *dp)
 	if (!read_pair(c, &now))
 		return now.jiffies;
 	return c->jiffies +
-	       (__u64)((unsigned __int128)(boot_ns_now() - c->boot_ns) *
-		       c->hz / NS_PER_S);
+	       (__u64)((unsigned __int128)(boot_ns_now() - c->boot_ns) * c->hz /
+		       NS_PER_S);
 }
 
 __u64 datapath_boot_ns(struct datapath *dp, __u64 jiffies)

@@ -99,7 +99,8 @@ static int open_steps(struct datapath *dp, const char **ret_why)
 		*ret_why = why_set("%s: in use by another agent", root);
 	else if (err == -EMEDIUMTYPE)
 		*ret_why = why_set("%s: not on a BPF file system; mount one: "
-				   "mount -t bpf bpf /sys/fs/bpf", root);
+				   "mount -t bpf bpf /sys/fs/bpf",
+				   root);
 	else if (err)
 		*ret_why = why_set("%s: %s", root, strerror(-err));
 	if (err)
@@ -107,19 +108,23 @@ static int open_steps(struct datapath *dp, const char **ret_why)
 	err = clocks_open(&dp->clocks);
 	if (err) {
 		*ret_why = why_set("loading the clock program: %s%s",
-				   strerror(-err), err == -EPERM ?
-				   " (needs CAP_BPF, CAP_NET_ADMIN and "
-				   "CAP_PERFMON)" : "");
+				   strerror(-err),
+				   err == -EPERM ?
+					   " (needs CAP_BPF, CAP_NET_ADMIN and "
+					   "CAP_PERFMON)" :
+					   "");
 		return err;
 	}
 	err = open_programs(dp);
 	if (err == -ENOSPC)
-		*ret_why = why_set("maps need more than the configured %llu "
-				   "bytes (tables.memory)",
-				   (unsigned long long)dp->settings.memory_limit);
+		*ret_why = why_set(
+			"maps need more than the configured %llu "
+			"bytes (tables.memory)",
+			(unsigned long long)dp->settings.memory_limit);
 	else if (err == -EPROTO)
 		*ret_why = why_set("%s: pinned maps of another layout; "
-				   "moatd --detach-all removes them", root);
+				   "moatd --detach-all removes them",
+				   root);
 	else if (err)
 		*ret_why = why_set("loading the programs: %s", strerror(-err));
 	return err;

@@ -24,7 +24,7 @@ struct datapath;
 struct kept_fd {
 	char name[KEPT_NAME];
 	int fd;
-	__u32 id;	/* of the map, link or program */
+	__u32 id; /* of the map, link or program */
 };
 
 struct datapath_settings {
@@ -40,25 +40,28 @@ struct datapath_settings {
 	size_t nkept;
 	/* Sizes of maps made anew. Maps that live keep theirs, and the flows in
 	 * them, until a boot or `moatd --detach-all`. */
-	__u32 part_bytes[MOAT_PART_COUNT];	/* wanted at least, per slot */
-	__u32 rule_slots;			/* wanted at least */
+	__u32 part_bytes[MOAT_PART_COUNT]; /* wanted at least, per slot */
+	__u32 rule_slots;		   /* wanted at least */
 	__u32 table_entries[MOAT_TABLE_COUNT];
-	__u64 memory_limit;	/* bytes over all maps; stops the making of
+	__u64 memory_limit; /* bytes over all maps; stops the making of
 				   maps, not the reuse of those that live */
 	__u32 timeout_seconds[MOAT_TIMEOUT_COUNT];
-	__u32 lease_after;	/* packets of a flow before its first lease */
+	__u32 lease_after; /* packets of a flow before its first lease */
 	bool essential[MOAT_ESSENTIAL_COUNT];
 	bool midstream_drop, unassigned_allow, forwarding_judge;
 	bool trace;	/* every decision to the trace map: tests, explain */
 	bool long_way;	/* tests: every packet through the whole pipeline */
-	bool xdp_quick;	/* tests: XDP drops by its short way what it can */
+	bool xdp_quick; /* tests: XDP drops by its short way what it can */
 	bool clsact;	/* tests: attach as on kernels before 6.6 */
 	int fault;	/* tests: flow inserts fail with -fault */
 };
 
 /* Bytes that the maps of these settings take on this host, possible CPUs
  * counted, per map and in all: the plan that `moat compile` and status print. */
-struct map_plan { const char *map; __u64 bytes; };
+struct map_plan {
+	const char *map;
+	__u64 bytes;
+};
 #define MAP_PLAN_MAX 40
 size_t datapath_plan(const struct datapath_settings *s,
 		     struct map_plan ret[MAP_PLAN_MAX], __u64 *ret_total);
@@ -80,8 +83,8 @@ void datapath_close(struct datapath *dp);
  * filled with the policy in force under the same generation, then every link
  * is moved to the new programs. 0 or -errno; on failure the old set goes on.
  */
-int datapath_grow(struct datapath *dp,
-		  const __u32 part_bytes[MOAT_PART_COUNT], __u32 rule_slots);
+int datapath_grow(struct datapath *dp, const __u32 part_bytes[MOAT_PART_COUNT],
+		  __u32 rule_slots);
 bool datapath_fits(const struct datapath *dp,
 		   const __u32 part_bytes[MOAT_PART_COUNT], __u32 rule_slots);
 
@@ -102,10 +105,10 @@ __u32 kept_id(int fd);
 
 /* Facts about the kernel that doctor and status print. */
 struct kernel_facts {
-	bool tcx;		/* 6.6 */
-	bool xdp_frags;		/* 5.18 */
-	bool xdp_load_bytes;	/* 5.18 */
-	bool memlock_limited;	/* before 5.11 and RLIMIT_MEMLOCK is finite */
+	bool tcx;	      /* 6.6 */
+	bool xdp_frags;	      /* 5.18 */
+	bool xdp_load_bytes;  /* 5.18 */
+	bool memlock_limited; /* before 5.11 and RLIMIT_MEMLOCK is finite */
 	__u32 hz;
 	char release[65];
 };
@@ -120,7 +123,10 @@ __u32 datapath_epoch_seconds(struct datapath *dp);
 int datapath_recalibrate(struct datapath *dp);
 
 /* Own addresses, interfaces, failsafe: replaced as a whole, by diff. */
-struct own_entry { struct moat_addr addr; struct moat_own own; };
+struct own_entry {
+	struct moat_addr addr;
+	struct moat_own own;
+};
 int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n);
 int datapath_set_ifaces(struct datapath *dp, const struct moat_iface *e,
 			size_t n);

@@ -12,13 +12,14 @@
 
 #include "kern/private.h"
 
-#define F_XDP_HAS_FRAGS (1u << 5)	/* linux/bpf.h, 5.18 */
-#define HELPER_XDP_LOAD_BYTES 189	/* BPF_FUNC_xdp_load_bytes */
+#define F_XDP_HAS_FRAGS (1u << 5) /* linux/bpf.h, 5.18 */
+#define HELPER_XDP_LOAD_BYTES 189 /* BPF_FUNC_xdp_load_bytes */
 
 static bool loads_frags(void)
 {
 	const struct bpf_insn insns[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0,
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K,
+		  .dst_reg = 0,
 		  .imm = 2 /* XDP_PASS */ },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
@@ -55,11 +56,12 @@ const struct kernel_facts *datapath_facts(void)
 	/* lo is interface 1 in every namespace. */
 	facts.tcx = tcx_list(1, ATTACH_TC_INGRESS, &hook) == 0;
 	facts.xdp_frags = loads_frags();
-	facts.xdp_load_bytes = libbpf_probe_bpf_helper(
-		BPF_PROG_TYPE_XDP, HELPER_XDP_LOAD_BYTES, NULL) == 1;
+	facts.xdp_load_bytes = libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP,
+						       HELPER_XDP_LOAD_BYTES,
+						       NULL) == 1;
 	facts.memlock_limited = before_5_11(facts.release) &&
-		!getrlimit(RLIMIT_MEMLOCK, &memlock) &&
-		memlock.rlim_cur != RLIM_INFINITY;
+				!getrlimit(RLIMIT_MEMLOCK, &memlock) &&
+				memlock.rlim_cur != RLIM_INFINITY;
 	facts.hz = clocks_hz();
 	known = true;
 	return &facts;

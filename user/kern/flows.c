@@ -14,22 +14,22 @@
 #include "kern/private.h"
 
 #define SLICE_MAX 4096
-#define EXPIRE_MAX 1024	/* deletions cost more than reading: P8, 5 ms a call */
+#define EXPIRE_MAX 1024 /* deletions cost more than reading: P8, 5 ms a call */
 #define SLICE_MIN 64
 #define KEEP_SECONDS 5
-#define TRIES 4		/* in one slice */
-#define FRUITLESS 64	/* slices in a row that got nothing: a walk's end */
-#define AHEAD 16	/* entries between the look ahead and the look */
+#define TRIES 4	     /* in one slice */
+#define FRUITLESS 64 /* slices in a row that got nothing: a walk's end */
+#define AHEAD 16     /* entries between the look ahead and the look */
 
 struct flow_walk {
 	enum moat_table table;
 	bool begun;
-	__u32 batch;		/* the kernel's cursor: a bucket */
-	size_t room;		/* entries that keys and values hold */
+	__u32 batch; /* the kernel's cursor: a bucket */
+	size_t room; /* entries that keys and values hold */
 	unsigned int fruitless;
 	struct moat_flow_key *keys;
 	struct moat_flow *values;
-	struct moat_flow_key *dead;	/* flows_expire(): to be deleted */
+	struct moat_flow_key *dead; /* flows_expire(): to be deleted */
 	size_t ndead;
 };
 
@@ -78,7 +78,8 @@ static int make_room(struct flow_walk *w, size_t n)
 static size_t wanted(const struct flow_slice *s)
 {
 	return s->max > SLICE_MAX ? SLICE_MAX :
-	       s->max < SLICE_MIN ? SLICE_MIN : s->max;
+	       s->max < SLICE_MIN ? SLICE_MIN :
+				    s->max;
 }
 
 static int begin(struct flow_slice *s)
@@ -188,13 +189,13 @@ static int fetch(struct datapath *dp, struct flow_slice *s, size_t *ret_n)
  * comes later is told.
  */
 static struct flow_record record(const struct datapath *dp,
-				 const struct flow_slice *s, size_t i,
-				 size_t n)
+				 const struct flow_slice *s, size_t i, size_t n)
 {
 	const struct flow_walk *w = s->cursor;
 	bool leased = w->table == MOAT_TABLE_FLOWS ||
 		      w->table == MOAT_TABLE_UDP;
-	struct flow_record r = { .table = w->table, .key = w->keys[i],
+	struct flow_record r = { .table = w->table,
+				 .key = w->keys[i],
 				 .flow = w->values[i] };
 
 	if (i + AHEAD < n) {
@@ -256,8 +257,7 @@ static bool still_dead(int fd, const struct flow_record *r)
 	struct moat_flow now;
 
 	return !bpf_map_lookup_elem(fd, &r->key, &now) &&
-	       now.created == r->flow.created &&
-	       now.expires == r->flow.expires;
+	       now.created == r->flow.created && now.expires == r->flow.expires;
 }
 
 /*

@@ -25,14 +25,14 @@ typedef void (*flow_ahead_fn)(enum moat_table table,
 /* Where a walk over one table stands; zero but for the request to begin. */
 struct flow_walk;
 struct flow_slice {
-	enum moat_table table;	/* any but fragments */
-	size_t max;		/* entries of the next slice, 64 to 4096 */
-	flow_fn fn;		/* may be NULL for flows_expire() */
-	flow_fn stays;		/* flows_expire(): the others; or NULL */
-	flow_ahead_fn ahead;	/* or NULL */
+	enum moat_table table; /* any but fragments */
+	size_t max;	       /* entries of the next slice, 64 to 4096 */
+	flow_fn fn;	       /* may be NULL for flows_expire() */
+	flow_fn stays;	       /* flows_expire(): the others; or NULL */
+	flow_ahead_fn ahead;   /* or NULL */
 	void *arg;
 	struct flow_walk *cursor; /* freed at the end of the walk */
-	size_t live, deleted;	/* added to by flows_expire() */
+	size_t live, deleted;	  /* added to by flows_expire() */
 };
 
 /*
@@ -45,7 +45,7 @@ struct flow_slice {
  * where one hash bucket does.
  */
 int flows_walk(struct datapath *dp, struct flow_slice *s);
-void flow_walk_free(struct flow_walk *w);	/* of a walk broken off */
+void flow_walk_free(struct flow_walk *w); /* of a walk broken off */
 
 /*
  * One slice of expiry: deletes entries whose expiry lies five seconds or more
@@ -57,19 +57,19 @@ int flows_expire(struct datapath *dp, struct flow_slice *s);
 
 /* What a call that failed was tried again for, since the start. */
 #define FLOWS_RETRIES(X) \
-	X(BUSY, "busy")		/* another held the bucket's lock */ \
+	X(BUSY, "busy") /* another held the bucket's lock */ \
 	X(NOMEM, "nomem") \
-	X(AGAIN, "again")	/* interrupted */ \
-	X(SPACE, "space")	/* a bucket longer than the batch */
+	X(AGAIN, "again") /* interrupted */ \
+	X(SPACE, "space") /* a bucket longer than the batch */
 enum flows_retry {
 #define X(symbol, name) FLOWS_RETRY_##symbol,
 	FLOWS_RETRIES(X)
 #undef X
-	FLOWS_RETRY_COUNT
+		FLOWS_RETRY_COUNT
 };
 struct flows_retries {
 	__u64 count[FLOWS_RETRY_COUNT];
-	__u64 undeleted;	/* expired, and left to the next walk */
+	__u64 undeleted; /* expired, and left to the next walk */
 };
 void flows_retries(const struct datapath *dp, struct flows_retries *ret);
 

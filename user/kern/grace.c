@@ -24,8 +24,8 @@ static int wait_by_map(void)
 	if (inner < 0)
 		return -errno;
 	opts.inner_map_fd = inner;
-	outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "moat_grace", 4, 4, 1,
-			       &opts);
+	outer = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "moat_grace", 4, 4,
+			       1, &opts);
 	if (outer < 0 || bpf_map_update_elem(outer, &zero, &inner, BPF_ANY))
 		return -errno;
 	return 0;

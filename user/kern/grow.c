@@ -46,7 +46,8 @@ static int load_larger(struct datapath *dp,
 	struct load_spec spec = {
 		.settings = &dp->settings,
 		.rule_slots = rule_slots > dp->store.rule_slots ?
-			      rule_slots : dp->store.rule_slots,
+				      rule_slots :
+				      dp->store.rule_slots,
 		.hz = dp->clocks.hz,
 		.find = find_shared,
 		.arg = dp->load,
@@ -56,7 +57,8 @@ static int load_larger(struct datapath *dp,
 		if (part_bytes[i] > MOAT_PART_MAX)
 			return -E2BIG;
 		spec.part_bytes[i] = part_bytes[i] > dp->store.part_bytes[i] ?
-				     part_bytes[i] : dp->store.part_bytes[i];
+					     part_bytes[i] :
+					     dp->store.part_bytes[i];
 	}
 	return load_open(&spec, ret);
 }
@@ -124,8 +126,8 @@ static int move_over(struct datapath *dp, struct load *larger)
 	return err;
 }
 
-int datapath_grow(struct datapath *dp,
-		  const __u32 part_bytes[MOAT_PART_COUNT], __u32 rule_slots)
+int datapath_grow(struct datapath *dp, const __u32 part_bytes[MOAT_PART_COUNT],
+		  __u32 rule_slots)
 {
 	CLEANUP(load) struct load *other = NULL;
 	_cleanup_free_ struct moat_rule_count *copied = NULL;
@@ -157,6 +159,6 @@ int datapath_grow(struct datapath *dp,
 	struct load *old = dp->load;
 
 	dp->load = other;
-	other = old;	/* freed on return; its maps go with it */
+	other = old; /* freed on return; its maps go with it */
 	return 0;
 }

@@ -129,7 +129,8 @@ bool kept_complete(const struct kept_fd *kept, size_t n)
 
 	if (!obj)
 		return false;
-	bpf_object__for_each_map(map, obj) {
+	bpf_object__for_each_map(map, obj)
+	{
 		_cleanup_close_ int fd = -1;
 
 		if (!complete || map_is_private(bpf_map__name(map)))
@@ -154,7 +155,8 @@ int kept_links(struct datapath *dp)
 		_cleanup_close_ int fd = -1;
 
 		if (!parse_attachment(s->kept[i].name, &ifindex, &hook,
-				      &link) || links_find(dp, ifindex, hook))
+				      &link) ||
+		    links_find(dp, ifindex, hook))
 			continue;
 		if (link)
 			fd = fcntl(s->kept[i].fd, F_DUPFD_CLOEXEC, 3);
@@ -202,7 +204,8 @@ size_t datapath_keepable(struct datapath *dp, struct kept_fd *ret, size_t max)
 
 	if (!pins_enabled(&dp->pins))
 		return 0;
-	bpf_object__for_each_map(map, load_object(dp->load)) {
+	bpf_object__for_each_map(map, load_object(dp->load))
+	{
 		const char *name = bpf_map__name(map);
 
 		if (map_in_set(name))
@@ -213,8 +216,9 @@ size_t datapath_keepable(struct datapath *dp, struct kept_fd *ret, size_t max)
 	}
 	for (own = dp->links.items; own < dp->links.items + dp->links.count;
 	     own++)
-		list(&l, own->fd < 0 ? load_prog_fd(dp->load, own->hook) :
-		     own->fd, "%s_%u_%s", own->fd < 0 ? "filter" : "link",
-		     own->ifindex, hook_names[own->hook]);
+		list(&l,
+		     own->fd < 0 ? load_prog_fd(dp->load, own->hook) : own->fd,
+		     "%s_%u_%s", own->fd < 0 ? "filter" : "link", own->ifindex,
+		     hook_names[own->hook]);
 	return l.count;
 }

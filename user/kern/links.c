@@ -81,8 +81,7 @@ static int pin_link(struct datapath *dp, const struct own_link *l)
 			   l->fd < 0 ? load_prog_fd(dp->load, l->hook) : l->fd);
 }
 
-int links_add(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
-	      int fd)
+int links_add(struct datapath *dp, __u32 ifindex, enum attach_hook hook, int fd)
 {
 	struct own_link *l = links_append(dp, ifindex, hook, fd);
 	int err;
@@ -133,8 +132,8 @@ void links_drop(struct datapath *dp, struct own_link *l)
 static int load_folder(struct datapath *dp, const char *folder, bool links)
 {
 	char path[PIN_PATH];
-	_cleanup_(closedirp) DIR *d =
-		opendir(pin_path(&dp->pins, folder, "", path));
+	_cleanup_(closedirp)
+		DIR *d = opendir(pin_path(&dp->pins, folder, "", path));
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
@@ -150,8 +149,8 @@ static int load_folder(struct datapath *dp, const char *folder, bool links)
 		if (h == ATTACH_HOOK_COUNT)
 			continue;
 		if (links)
-			fd = bpf_obj_get(pin_path(&dp->pins, folder, e->d_name,
-						  path));
+			fd = bpf_obj_get(
+				pin_path(&dp->pins, folder, e->d_name, path));
 		if (links && fd < 0)
 			return -errno;
 		if (!links_append(dp, ifindex, h, fd)) {

@@ -55,9 +55,12 @@ static struct bpf_program *program_of(const struct load *l,
 				      enum attach_hook hook)
 {
 	switch (hook) {
-	case ATTACH_TC_INGRESS: return l->skel->progs.moat_tc_ingress;
-	case ATTACH_TC_EGRESS: return l->skel->progs.moat_tc_egress;
-	default: return l->skel->progs.moat_xdp;
+	case ATTACH_TC_INGRESS:
+		return l->skel->progs.moat_tc_ingress;
+	case ATTACH_TC_EGRESS:
+		return l->skel->progs.moat_tc_egress;
+	default:
+		return l->skel->progs.moat_xdp;
 	}
 }
 
@@ -93,10 +96,10 @@ bool map_in_set(const char *name)
  */
 bool map_is_private(const char *name)
 {
-	static const char *const shared[] = { "own", "ifaces", "failsafe",
-					      "host", "buckets", "packets", "totals",
-					      "ethertypes", "leases",
-					      "lease_locks" };
+	static const char *const shared[] = {
+		"own",	   "ifaces", "failsafe",   "host",   "buckets",
+		"packets", "totals", "ethertypes", "leases", "lease_locks"
+	};
 
 	if (map_in_set(name))
 		return false;
@@ -173,7 +176,8 @@ static int share_maps(struct moat_bpf *skel, const struct load_spec *spec)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, skel->obj) {
+	bpf_object__for_each_map(map, skel->obj)
+	{
 		const char *name = bpf_map__name(map);
 		__u32 key = bpf_map__key_size(map);
 		__u32 value = bpf_map__value_size(map);
@@ -191,7 +195,8 @@ static int share_maps(struct moat_bpf *skel, const struct load_spec *spec)
 		if (bpf_map__reuse_fd(map, fd))
 			return -errno;
 		/* Image arrays may differ in size; all else is layout. */
-		if (bpf_map__type(map) != type || bpf_map__key_size(map) != key ||
+		if (bpf_map__type(map) != type ||
+		    bpf_map__key_size(map) != key ||
 		    (!set && bpf_map__value_size(map) != value))
 			return -EPROTO;
 	}
@@ -311,9 +316,9 @@ static bool exceeds(struct bpf_object *obj, __u64 limit)
 
 	if (!limit || object_bytes_planned(obj) <= limit)
 		return false;
-	bpf_object__for_each_map(map, obj)
-		if (bpf_map__fd(map) < 0 && !map_is_private(bpf_map__name(map)))
-			return true;
+	bpf_object__for_each_map(
+		map, obj) if (bpf_map__fd(map) < 0 &&
+			      !map_is_private(bpf_map__name(map))) return true;
 	return false;
 }
 
@@ -363,9 +368,9 @@ int load_clock(struct load **ret, int *ret_prog_fd, int *ret_map_fd)
 	bpf_object__for_each_program(prog, l->skel->obj)
 		bpf_program__set_autoload(prog,
 					  prog == l->skel->progs.moat_clock);
-	bpf_object__for_each_map(map, l->skel->obj)
-		if (bpf_map__set_autocreate(map, map == l->skel->maps.clock))
-			return -errno;
+	bpf_object__for_each_map(map, l->skel->obj) if (
+		bpf_map__set_autocreate(
+			map, map == l->skel->maps.clock)) return -errno;
 	err = bpf_object__load(l->skel->obj);
 	if (err)
 		return err;

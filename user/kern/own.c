@@ -18,8 +18,8 @@ static int compare_own(const void *a, const void *b)
 /* Addresses in the map that are not among the sorted entries. */
 static int remove_stale(int fd, const struct own_entry *sorted, size_t n)
 {
-	_cleanup_free_ struct moat_addr *stale =
-		calloc(MOAT_OWN_MAX, sizeof(*stale));
+	_cleanup_free_ struct moat_addr *stale = calloc(MOAT_OWN_MAX,
+							sizeof(*stale));
 	struct own_entry probe = {};
 	struct moat_addr *last = NULL, key;
 	size_t count = 0;
@@ -46,7 +46,9 @@ static int host_changed(struct datapath *dp, struct moat_host *host)
 
 	host->epoch++;
 	return bpf_map_update_elem(datapath_map_fd(dp, "host"), &zero, host,
-				   BPF_ANY) ? -errno : 0;
+				   BPF_ANY) ?
+		       -errno :
+		       0;
 }
 
 static int host_read(struct datapath *dp, struct moat_host *ret)
@@ -54,7 +56,8 @@ static int host_read(struct datapath *dp, struct moat_host *ret)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(datapath_map_fd(dp, "host"), &zero, ret) ?
-	       -errno : 0;
+		       -errno :
+		       0;
 }
 
 int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n)

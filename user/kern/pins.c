@@ -138,8 +138,8 @@ int pins_use_set(struct pins *p, unsigned set)
 
 static int make_folders(const struct pins *p)
 {
-	static const char *const folders[] = { "", "maps", "progs", "links",
-					       "filters", "sets" };
+	static const char *const folders[] = { "",	"maps",	   "progs",
+					       "links", "filters", "sets" };
 	char path[PIN_PATH];
 	int err = 0;
 
@@ -209,7 +209,8 @@ static int pin_set(struct pins *p, struct bpf_object *obj, unsigned set)
 	if (err)
 		return err;
 	empty_folder(path);
-	bpf_object__for_each_map(map, obj) {
+	bpf_object__for_each_map(map, obj)
+	{
 		const char *name = bpf_map__name(map);
 
 		if (!strcmp(name, SET_MARK))
@@ -219,8 +220,8 @@ static int pin_set(struct pins *p, struct bpf_object *obj, unsigned set)
 				     set_path(p, set, name, path)))
 			return -errno;
 	}
-	if (!mark || bpf_obj_pin(bpf_map__fd(mark),
-				 set_path(p, set, SET_MARK, path)))
+	if (!mark ||
+	    bpf_obj_pin(bpf_map__fd(mark), set_path(p, set, SET_MARK, path)))
 		return mark ? -errno : -EINVAL;
 	return 0;
 }
@@ -232,7 +233,8 @@ int pins_add_maps(struct pins *p, struct bpf_object *obj, unsigned set)
 
 	if (!pins_enabled(p))
 		return 0;
-	bpf_object__for_each_map(map, obj) {
+	bpf_object__for_each_map(map, obj)
+	{
 		const char *name = bpf_map__name(map);
 
 		if (map_is_private(name) || map_in_set(name))
@@ -296,7 +298,8 @@ int pins_repair(struct pins *p, const struct load *l)
 		err = make_folder(set_path(p, p->set, "", path));
 	if (err)
 		return err;
-	bpf_object__for_each_map(map, load_object(l)) {
+	bpf_object__for_each_map(map, load_object(l))
+	{
 		const char *name = bpf_map__name(map);
 
 		if (map_is_private(name))

@@ -14,7 +14,7 @@
 #define ARRAY_HEAD 312
 #define HASH_HEAD 896
 #define HASH_BUCKET 16	/* struct bucket */
-#define HASH_ELEMENT 48	/* struct htab_elem before its key */
+#define HASH_ELEMENT 48 /* struct htab_elem before its key */
 
 static __u64 round_to(__u64 n, __u64 unit)
 {
@@ -78,9 +78,8 @@ __u64 object_bytes_planned(struct bpf_object *obj)
 	struct bpf_map *map;
 	__u64 total = 0;
 
-	bpf_object__for_each_map(map, obj)
-		if (bpf_map__autocreate(map))
-			total += map_bytes_planned(map);
+	bpf_object__for_each_map(map, obj) if (bpf_map__autocreate(map))
+		total += map_bytes_planned(map);
 	return total;
 }
 
@@ -98,7 +97,8 @@ size_t datapath_plan(const struct datapath_settings *s,
 	obj = object_sized(s, &owner);
 	if (!obj)
 		return 0;
-	bpf_object__for_each_map(map, obj) {
+	bpf_object__for_each_map(map, obj)
+	{
 		if (!bpf_map__autocreate(map) || n == MAP_PLAN_MAX)
 			continue;
 		snprintf(names[n], sizeof(names[n]), "%s", bpf_map__name(map));

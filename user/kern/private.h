@@ -18,7 +18,7 @@
 /* Missing in the UAPI headers of Debian 12 (6.1). */
 #define KERN_TCX_INGRESS 46	/* BPF_TCX_INGRESS */
 #define KERN_TCX_EGRESS 47	/* BPF_TCX_EGRESS */
-#define KERN_F_BEFORE (1u << 3)	/* BPF_F_BEFORE */
+#define KERN_F_BEFORE (1u << 3) /* BPF_F_BEFORE */
 
 struct bpf_map;
 struct bpf_object;
@@ -28,8 +28,7 @@ struct bpf_object;
 /* Starts collecting libbpf's own lines, away from stderr. */
 void why_begin(void);
 /* The text, libbpf's last lines appended; valid until the next call. */
-const char *why_set(const char *fmt, ...)
-	__attribute__((format(printf, 1, 2)));
+const char *why_set(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- load.c: one load of the object ---- */
 
@@ -69,10 +68,10 @@ __u64 object_bytes_planned(struct bpf_object *obj);
 /* ---- pins.c: the pin directory ---- */
 
 struct pins {
-	char root[PATH_MAX / 2];	/* "" for a private instance */
-	char dir[PATH_MAX / 2];		/* root/vN */
+	char root[PATH_MAX / 2]; /* "" for a private instance */
+	char dir[PATH_MAX / 2];	 /* root/vN */
 	int lock_fd;
-	unsigned set;			/* number of the set in use, 0: none */
+	unsigned set; /* number of the set in use, 0: none */
 };
 #define PIN_PATH PATH_MAX
 int pins_open(struct pins *p, const char *root);
@@ -98,7 +97,7 @@ int pins_repair(struct pins *p, const struct load *l);
 struct own_link {
 	__u32 ifindex;
 	enum attach_hook hook;
-	int fd;			/* link; clsact: -1 */
+	int fd; /* link; clsact: -1 */
 };
 struct links {
 	struct own_link *items;
@@ -151,8 +150,7 @@ int clsact_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		 struct hook_state *ret);
 int clsact_replace(__u32 ifindex, enum attach_hook hook, int prog_fd);
 int clsact_detach(__u32 ifindex, enum attach_hook hook);
-int xdp_query_hook(struct datapath *dp, __u32 ifindex,
-		   struct hook_state *ret);
+int xdp_query_hook(struct datapath *dp, __u32 ifindex, struct hook_state *ret);
 void hook_why(struct hook_state *state, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 extern const char *const hook_names[ATTACH_HOOK_COUNT];
@@ -164,8 +162,8 @@ struct clocks {
 	int prog_fd;
 	int map_fd;
 	__u32 hz;
-	__u64 jiffies;		/* one pair: these jiffies began ... */
-	__u64 boot_ns;		/* ... at or before this boot time */
+	__u64 jiffies; /* one pair: these jiffies began ... */
+	__u64 boot_ns; /* ... at or before this boot time */
 };
 int clocks_open(struct clocks *c);
 void clocks_close(struct clocks *c);
@@ -180,9 +178,9 @@ int grace_wait(void);
 /* ---- store.c ---- */
 
 struct store {
-	struct moat_control *control;	/* mapped */
-	struct moat_image *headers;	/* mapped, MOAT_SLOTS elements */
-	void *part[MOAT_PART_COUNT];	/* mapped, MOAT_SLOTS elements */
+	struct moat_control *control;	   /* mapped */
+	struct moat_image *headers;	   /* mapped, MOAT_SLOTS elements */
+	void *part[MOAT_PART_COUNT];	   /* mapped, MOAT_SLOTS elements */
 	__u32 part_bytes[MOAT_PART_COUNT]; /* of one element */
 	__u32 rule_slots;
 	/* Bit a slot: programs may be reading it though it is idle. */
@@ -196,7 +194,7 @@ void store_copy(const struct store *from, struct store *to);
 /* ---- leases.c ---- */
 
 struct leases {
-	struct moat_leases *map;	/* mapped */
+	struct moat_leases *map; /* mapped */
 	__u32 buckets;
 	__u64 key[MOAT_LEASE_KEYS];
 };
@@ -220,8 +218,7 @@ void load_lease_keys(__u64 ret[MOAT_LEASE_KEYS]);
 /* ---- stats.c ---- */
 
 /* Sums of one load's rule slots, without dp->carry. */
-int rules_read(const struct load *l, struct moat_rule_count *ret,
-	       size_t count);
+int rules_read(const struct load *l, struct moat_rule_count *ret, size_t count);
 /* to += sign * more. */
 void rules_add(struct moat_rule_count *to, const struct moat_rule_count *more,
 	       size_t count, int sign);
@@ -240,8 +237,8 @@ struct datapath {
 	/* What the programs counted in a former set after it was copied. */
 	struct moat_rule_count *carry;
 	size_t ncarry;
-	struct flows_retries retries;	/* flows.c */
-	__u32 reserved;		/* generations up to here are used */
+	struct flows_retries retries; /* flows.c */
+	__u32 reserved;		      /* generations up to here are used */
 };
 int datapath_load(struct datapath *dp, const struct load_spec *base,
 		  struct load **ret);

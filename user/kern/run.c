@@ -32,8 +32,8 @@ static int run_tc(int prog, const struct run_packet *p, int *ret)
 static int run_xdp(int prog, const struct run_packet *p, int *ret)
 {
 	struct xdp_md ctx = {
-		.data_end = p->linear && p->linear < p->len ?
-			    p->linear : (__u32)p->len,
+		.data_end = p->linear && p->linear < p->len ? p->linear :
+							      (__u32)p->len,
 		.ingress_ifindex = p->ifindex,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->frame,

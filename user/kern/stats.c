@@ -60,8 +60,7 @@ void rules_add(struct moat_rule_count *to, const struct moat_rule_count *more,
 	}
 }
 
-int rules_read(const struct load *l, struct moat_rule_count *ret,
-	       size_t count)
+int rules_read(const struct load *l, struct moat_rule_count *ret, size_t count)
 {
 	int fd = load_map_fd(l, "rules");
 	struct moat_rule_counters c;
@@ -80,11 +79,11 @@ int rules_read(const struct load *l, struct moat_rule_count *ret,
 	return 0;
 }
 
-int stats_rules(struct datapath *dp, struct moat_rule_count *ret,
-		size_t count)
+int stats_rules(struct datapath *dp, struct moat_rule_count *ret, size_t count)
 {
-	int err = count > dp->store.rule_slots ? -E2BIG :
-		  rules_read(dp->load, ret, count);
+	int err = count > dp->store.rule_slots ?
+			  -E2BIG :
+			  rules_read(dp->load, ret, count);
 
 	if (!err)
 		rules_add(ret, dp->carry,
@@ -137,7 +136,8 @@ size_t stats_maps(struct datapath *dp, struct map_bytes *ret, size_t max)
 	struct bpf_map *map;
 	size_t n = 0;
 
-	bpf_object__for_each_map(map, load_object(dp->load)) {
+	bpf_object__for_each_map(map, load_object(dp->load))
+	{
 		int fd = bpf_map__fd(map);
 
 		if (fd < 0 || n == max)

@@ -16,14 +16,20 @@ struct iface_stats {
 /* Sums of one interface entry (0..MOAT_IFACES - 1). 0 or -errno. */
 int stats_iface(struct datapath *dp, unsigned entry, struct iface_stats *ret);
 /* Sums of rule slots 0..count-1. */
-int stats_rules(struct datapath *dp, struct moat_rule_count *ret,
-		size_t count);
+int stats_rules(struct datapath *dp, struct moat_rule_count *ret, size_t count);
 int stats_totals(struct datapath *dp, struct moat_totals *ret);
-struct ethertype_count { __u32 ethertype; struct moat_count count; };
+struct ethertype_count {
+	__u32 ethertype;
+	struct moat_count count;
+};
 size_t stats_ethertypes(struct datapath *dp, struct ethertype_count *ret,
 			size_t max);
 /* Bytes of each map as the kernel accounts them (memlock of fdinfo). */
-struct map_bytes { char name[32]; __u64 bytes; __u32 entries_max; };
+struct map_bytes {
+	char name[32];
+	__u64 bytes;
+	__u32 entries_max;
+};
 size_t stats_maps(struct datapath *dp, struct map_bytes *ret, size_t max);
 
 #endif

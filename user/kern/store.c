@@ -50,8 +50,7 @@ static void parts_of(const struct store *st, unsigned slot,
 }
 
 /* Nonsense in the word must not lead outside the maps. */
-static const struct moat_image *header_of(const struct store *st,
-					  unsigned slot)
+static const struct moat_image *header_of(const struct store *st, unsigned slot)
 {
 	return &st->headers[slot % MOAT_SLOTS];
 }
@@ -98,8 +97,8 @@ int store_open(struct store *st, const struct load *l)
 		ok = ok && s.part[i];
 	}
 	s.rule_slots = MOAT_RULES_PER_ELEMENT *
-		bpf_map__max_entries(bpf_object__find_map_by_name(
-			load_object(l), "rules"));
+		       bpf_map__max_entries(bpf_object__find_map_by_name(
+			       load_object(l), "rules"));
 	if (!ok) {
 		int err = -errno;
 
@@ -131,7 +130,8 @@ void store_copy(const struct store *from, struct store *to)
 		for (unsigned i = 0; i < MOAT_PART_COUNT; i++)
 			memcpy(part_of(to, slot, i), part_of(from, slot, i),
 			       h->used[i] < from->part_bytes[i] ?
-			       h->used[i] : from->part_bytes[i]);
+				       h->used[i] :
+				       from->part_bytes[i]);
 		/* Unsealed ones too: their numbers count as used. */
 		to->headers[slot] = *h;
 	}
@@ -210,7 +210,9 @@ static int check_fits(const struct store *st, const struct image *image)
 	if (image->header.nslots > st->rule_slots)
 		return -E2BIG;
 	return image_verify(&image->header, (const void *const *)image->part,
-			    image->header.used) ? -EINVAL : 0;
+			    image->header.used) ?
+		       -EINVAL :
+		       0;
 }
 
 /*
@@ -232,8 +234,8 @@ static void write_slot(struct store *st, unsigned slot, struct image *image)
 			 __ATOMIC_RELEASE);
 }
 
-int store_push(struct datapath *dp, struct image *image,
-	       __u32 deadline_seconds, __u32 *ret_generation)
+int store_push(struct datapath *dp, struct image *image, __u32 deadline_seconds,
+	       __u32 *ret_generation)
 {
 	struct store *st = &dp->store;
 	struct store_state now;
@@ -311,7 +313,8 @@ static int verify_slot(const struct store *st, unsigned slot)
 		if (h->used[i] > st->part_bytes[i])
 			return -EBADMSG;
 	return is_sealed(h) && image_checksum(h, part) == h->checksum ?
-	       0 : -EBADMSG;
+		       0 :
+		       -EBADMSG;
 }
 
 int store_verify(struct datapath *dp)

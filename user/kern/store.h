@@ -8,13 +8,13 @@
 
 /* What the control word says now, the deadline taken into account. */
 struct store_state {
-	__u32 generation;	/* judged by now */
+	__u32 generation; /* judged by now */
 	__u32 slot;
 	__u32 previous_slot;
 	__u32 previous_generation;
-	__u32 deadline;		/* seconds of own epoch, 0: none pending */
-	bool expired;		/* deadline past: previous slot judges */
-	bool sealed;		/* header fits the word */
+	__u32 deadline; /* seconds of own epoch, 0: none pending */
+	bool expired;	/* deadline past: previous slot judges */
+	bool sealed;	/* header fits the word */
 };
 void store_state(struct datapath *dp, struct store_state *ret);
 
@@ -26,8 +26,8 @@ void store_state(struct datapath *dp, struct store_state *ret);
  * *ret_generation; -EBUSY: unconfirmed push pending; -E2BIG: does not fit,
  * call datapath_grow(); -EINVAL: image_verify() refused it.
  */
-int store_push(struct datapath *dp, struct image *image,
-	       __u32 deadline_seconds, __u32 *ret_generation);
+int store_push(struct datapath *dp, struct image *image, __u32 deadline_seconds,
+	       __u32 *ret_generation);
 /*
  * Waits until no program can still be reading a slot that the last switch
  * made idle (membarrier, or a map-in-map update; 5-32 ms). To be called when

@@ -14,21 +14,24 @@
 
 struct event {
 	addr_num at;
-	bool open;	/* else the set ends before this address */
+	bool open; /* else the set ends before this address */
 	bool nacl;
-	size_t index;	/* of the group or NACL */
+	size_t index; /* of the group or NACL */
 };
 
 struct sweep {
 	struct facts *f;
 	struct event *events;
 	size_t count;
-	size_t *open;	/* groups, ascending */
+	size_t *open; /* groups, ascending */
 	size_t nopen;
 	int nacl;
 	uint64_t key;
-	struct { uint64_t key; size_t carrier; } *table;
-	size_t size;	/* a power of two */
+	struct {
+		uint64_t key;
+		size_t carrier;
+	} * table;
+	size_t size; /* a power of two */
 };
 
 static uint64_t mix(uint64_t x)
@@ -43,8 +46,10 @@ static void add_events(struct sweep *s, const struct ranges *r, bool nacl,
 		       size_t index)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		struct event e = { .at = r->items[i].first, .open = true,
-				   .nacl = nacl, .index = index };
+		struct event e = { .at = r->items[i].first,
+				   .open = true,
+				   .nacl = nacl,
+				   .index = index };
 
 		s->events[s->count++] = e;
 		if (r->items[i].last == RANGES_MAX)

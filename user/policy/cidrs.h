@@ -14,6 +14,6 @@ struct cidrs {
 int cidrs_add(struct cidrs *list, const struct cidr *add, size_t count);
 /* Keeps the first of equal CIDRs; the order stays. */
 int cidrs_unique(struct cidrs *list);
-void cidrs_free(struct cidrs *list);	/* back to {0} */
+void cidrs_free(struct cidrs *list); /* back to {0} */
 
 #endif

@@ -112,8 +112,7 @@ void config_set(struct diags *d, char **field, const char *text)
 	*field = copy;
 }
 
-void config_path(struct diags *d, const struct field *f, size_t max,
-		 char **ret)
+void config_path(struct diags *d, const struct field *f, size_t max, char **ret)
 {
 	const char *text = f->value ? read_text(d, f->value, f->key->text) :
 				      NULL;
@@ -169,7 +168,8 @@ static void read_devices(struct diags *d, const struct items *items,
 	}
 	if (ret_auto)
 		*ret_auto = false;
-	for_each_item(i, item, *items) {
+	for_each_item(i, item, *items)
+	{
 		const char *text;
 
 		if (!read_device(d, item, &text))
@@ -251,20 +251,23 @@ static void read_switches(struct diags *d, const struct field *f,
 		bool *field;
 	} switches[] = {
 		{ TOP_BEFORE, { "deny", "pass", NULL }, &c->before_first_pass },
-		{ TOP_MAX_MODE, { "enforce", "audit", NULL },
+		{ TOP_MAX_MODE,
+		  { "enforce", "audit", NULL },
 		  &c->max_mode_audit },
-		{ TOP_UNASSIGNED, { "deny", "allow", NULL },
+		{ TOP_UNASSIGNED,
+		  { "deny", "allow", NULL },
 		  &c->unassigned_allow },
-		{ TOP_FORWARDING, { "pass", "judge", NULL },
+		{ TOP_FORWARDING,
+		  { "pass", "judge", NULL },
 		  &c->forwarding_judge },
-		{ TOP_MIDSTREAM, { "judge", "drop", NULL },
-		  &c->midstream_drop },
+		{ TOP_MIDSTREAM, { "judge", "drop", NULL }, &c->midstream_drop },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
 		const struct field *s = &f[switches[i].key];
 		int choice = s->value ? read_choice(d, s->value, s->key->text,
-						    switches[i].words) : -1;
+						    switches[i].words) :
+					-1;
 
 		if (choice >= 0)
 			*switches[i].field = choice;
@@ -278,8 +281,9 @@ static void read_scalars(struct diags *d, const struct field *f,
 					   NULL };
 	static const uint64_t range[2] = { 0, UINT64_MAX };
 	uint64_t version;
-	int mode = f[TOP_XDP].value ? read_choice(d, f[TOP_XDP].value, "xdp",
-						  xdp) : -1;
+	int mode = f[TOP_XDP].value ?
+			   read_choice(d, f[TOP_XDP].value, "xdp", xdp) :
+			   -1;
 
 	if (mode >= 0)
 		c->xdp = (enum xdp_mode)mode;
@@ -294,12 +298,10 @@ static void read_scalars(struct diags *d, const struct field *f,
 	config_path(d, &f[TOP_POLICY], 0, &c->policy);
 }
 
-static void read_parts(struct diags *d, const struct field *f,
-		       struct config *c)
+static void read_parts(struct diags *d, const struct field *f, struct config *c)
 {
-	static void (*const parts[TOP_COUNT])(struct diags *d,
-					      const struct node *node,
-					      struct config *c) = {
+	static void (*const parts[TOP_COUNT])(
+		struct diags * d, const struct node *node, struct config *c) = {
 		[TOP_FAILSAFE] = config_failsafe,
 		[TOP_ESSENTIALS] = config_essentials,
 		[TOP_TIMEOUTS] = config_timeouts,

@@ -58,7 +58,8 @@ static void read_failsafe_ports(struct diags *d, const struct node *node,
 		return;
 	}
 	const struct node *item = items.first;
-	for_each_item(i, item, items) {
+	for_each_item(i, item, items)
+	{
 		uint16_t first, last;
 
 		if (!read_ports(d, item, &first, &last))
@@ -78,9 +79,9 @@ static void read_failsafe_peers(struct diags *d, const struct node *node,
 	if (!read_some_items(d, node, "peers", &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-		if (read_cidr(d, item, &cidr) && cidrs_add(&list, &cidr, 1))
-			error_out_of_memory(d);
+	for_each_item(i, item, items) if (read_cidr(d, item, &cidr) &&
+					  cidrs_add(&list, &cidr, 1))
+		error_out_of_memory(d);
 	if (cidrs_unique(&list))
 		error_out_of_memory(d);
 	f->npeers = list.count;
@@ -91,7 +92,7 @@ static void read_entry(struct diags *d, const struct node *node,
 		       struct failsafe_rule *f)
 {
 	static const struct key_def keys[] = {
-		{ "name", true, NULL },	 { "direction", true, NULL },
+		{ "name", true, NULL },	    { "direction", true, NULL },
 		{ "protocol", true, NULL }, { "ports", true, NULL },
 		{ "peers", true, NULL },
 	};
@@ -103,8 +104,9 @@ static void read_entry(struct diags *d, const struct node *node,
 
 	if (!read_object(d, node, &def, field))
 		return;
-	const char *name = field[0].value ? read_name(d, field[0].value,
-						      "name") : NULL;
+	const char *name = field[0].value ?
+				   read_name(d, field[0].value, "name") :
+				   NULL;
 	if (name)
 		config_set(d, &f->name, name);
 	if (field[1].value)
@@ -130,15 +132,15 @@ static void check_names(struct diags *d, const struct node *node,
 			const char *b = c->failsafe[j].name;
 
 			if (a && b && !strcmp(a, b))
-				diag_error(d, node_pos(node),
-					   "two failsafe entries are named `%s`",
-					   a);
+				diag_error(
+					d, node_pos(node),
+					"two failsafe entries are named `%s`",
+					a);
 		}
 	}
 }
 
-void config_failsafe(struct diags *d, const struct node *node,
-		     struct config *c)
+void config_failsafe(struct diags *d, const struct node *node, struct config *c)
 {
 	struct items items;
 	size_t need = 0;
@@ -158,15 +160,17 @@ void config_failsafe(struct diags *d, const struct node *node,
 		return;
 	}
 	const struct node *item = items.first;
-	for_each_item(i, item, items) {
+	for_each_item(i, item, items)
+	{
 		struct failsafe_rule *f = &c->failsafe[c->nfailsafe++];
 
 		read_entry(d, item, f);
 		need += f->nports * f->npeers;
 	}
 	if (need > MOAT_FAILSAFE_MAX)
-		diag_error(d, node_pos(node),
-			   "failsafe needs %zu pairs of peer and port, above %d",
-			   need, MOAT_FAILSAFE_MAX);
+		diag_error(
+			d, node_pos(node),
+			"failsafe needs %zu pairs of peer and port, above %d",
+			need, MOAT_FAILSAFE_MAX);
 	check_names(d, node, c);
 }

@@ -30,11 +30,11 @@ void config_essentials(struct diags *d, const struct node *node,
 				  &c->essential[i]);
 }
 
-void config_timeouts(struct diags *d, const struct node *node,
-		     struct config *c)
+void config_timeouts(struct diags *d, const struct node *node, struct config *c)
 {
 	static const struct key_def keys[] = {
-#define X(symbol, name, seconds) [MOAT_TIMEOUT_##symbol] = { #name, false, NULL },
+#define X(symbol, name, seconds) \
+	[MOAT_TIMEOUT_##symbol] = { #name, false, NULL },
 		MOAT_TIMEOUTS(X)
 #undef X
 	};
@@ -46,8 +46,8 @@ void config_timeouts(struct diags *d, const struct node *node,
 	if (!read_object(d, node, &def, f))
 		return;
 	for (int i = 0; i < MOAT_TIMEOUT_COUNT; i++)
-		if (f[i].value && read_duration(d, f[i].value, keys[i].name,
-						range, &seconds))
+		if (f[i].value &&
+		    read_duration(d, f[i].value, keys[i].name, range, &seconds))
 			c->timeout[i] = (uint32_t)seconds;
 }
 
@@ -80,8 +80,7 @@ void config_tables(struct diags *d, const struct node *node, struct config *c)
 		read_size(d, f[7].value, "memory", memory, &c->tables.memory);
 }
 
-void config_control(struct diags *d, const struct node *node,
-		    struct config *c)
+void config_control(struct diags *d, const struct node *node, struct config *c)
 {
 	static const struct key_def keys[] = {
 		{ "socket", false, NULL },
@@ -128,12 +127,10 @@ static bool parse_listen(const char *text, struct moat_addr *ret)
 		return false;
 	memcpy(address, text + brackets, len);
 	address[len - 2 * brackets] = '\0';
-	return !addr_parse(address, ret, &family) &&
-	       brackets == (family == 6);
+	return !addr_parse(address, ret, &family) && brackets == (family == 6);
 }
 
-static void read_tls(struct diags *d, const struct node *node,
-		     struct config *c)
+static void read_tls(struct diags *d, const struct node *node, struct config *c)
 {
 	static const struct key_def keys[] = {
 		{ "cert", true, NULL },
@@ -150,8 +147,8 @@ static void read_tls(struct diags *d, const struct node *node,
 	config_path(d, &f[2], 0, &c->tls_client_ca);
 }
 
-static void read_listen(struct diags *d, const struct field *f,
-			bool has_tls, struct config *c)
+static void read_listen(struct diags *d, const struct field *f, bool has_tls,
+			struct config *c)
 {
 	const char *text = read_text(d, f->value, "listen");
 	struct moat_addr addr;
@@ -160,19 +157,20 @@ static void read_listen(struct diags *d, const struct field *f,
 	if (!text)
 		return;
 	if (!parse_listen(text, &addr))
-		diag_error(d, node_pos(f->value),
-			   "listen must be ADDRESS:PORT or [ADDRESS]:PORT, not %s",
-			   node_token(f->value, token));
+		diag_error(
+			d, node_pos(f->value),
+			"listen must be ADDRESS:PORT or [ADDRESS]:PORT, not %s",
+			node_token(f->value, token));
 	else if (!is_loopback(&addr) && !has_tls && !c->allow_remote)
-		diag_error(d, node_pos(f->value),
-			   "%s is no loopback address; it needs `tls` or `allow_remote: true`",
-			   node_token(f->value, token));
+		diag_error(
+			d, node_pos(f->value),
+			"%s is no loopback address; it needs `tls` or `allow_remote: true`",
+			node_token(f->value, token));
 	else
 		config_set(d, &c->metrics_listen, text);
 }
 
-void config_metrics(struct diags *d, const struct node *node,
-		    struct config *c)
+void config_metrics(struct diags *d, const struct node *node, struct config *c)
 {
 	static const struct key_def keys[] = {
 		{ "listen", false, NULL },
@@ -234,18 +232,18 @@ static void read_log_target(struct diags *d, const struct node *node,
 	if (known)
 		config_set(d, &c->flow_log.to, text);
 	else if (text)
-		diag_error(d, node_pos(node),
-			   "to must be none, stdout, syslog, journald or an absolute path, not %s",
-			   node_token(node, token));
+		diag_error(
+			d, node_pos(node),
+			"to must be none, stdout, syslog, journald or an absolute path, not %s",
+			node_token(node, token));
 }
 
-void config_flow_log(struct diags *d, const struct node *node,
-		     struct config *c)
+void config_flow_log(struct diags *d, const struct node *node, struct config *c)
 {
 	static const struct key_def keys[] = {
-		{ "format", false, NULL },     { "to", false, NULL },
-		{ "window", false, NULL },     { "rotate", false, NULL },
-		{ "keep", false, NULL },       { "account_id", false, NULL },
+		{ "format", false, NULL },	 { "to", false, NULL },
+		{ "window", false, NULL },	 { "rotate", false, NULL },
+		{ "keep", false, NULL },	 { "account_id", false, NULL },
 		{ "interface_id", false, NULL },
 	};
 	static const struct object_def def = OBJECT_DEF("flow_log", keys);
@@ -266,8 +264,7 @@ void config_flow_log(struct diags *d, const struct node *node,
 	if (f[2].value && read_duration(d, f[2].value, "window", window, &n))
 		c->flow_log.window = (uint32_t)n;
 	if (f[3].value)
-		read_size(d, f[3].value, "rotate", rotate,
-			  &c->flow_log.rotate);
+		read_size(d, f[3].value, "rotate", rotate, &c->flow_log.rotate);
 	if (f[4].value && read_number(d, f[4].value, "keep", keep, &n))
 		c->flow_log.keep = (uint32_t)n;
 	read_word(d, &f[5], &c->flow_log.account_id);

@@ -14,10 +14,8 @@ void config_essentials(struct diags *d, const struct node *node,
 void config_timeouts(struct diags *d, const struct node *node,
 		     struct config *c);
 void config_tables(struct diags *d, const struct node *node, struct config *c);
-void config_control(struct diags *d, const struct node *node,
-		    struct config *c);
-void config_metrics(struct diags *d, const struct node *node,
-		    struct config *c);
+void config_control(struct diags *d, const struct node *node, struct config *c);
+void config_metrics(struct diags *d, const struct node *node, struct config *c);
 void config_flow_log(struct diags *d, const struct node *node,
 		     struct config *c);
 

@@ -15,7 +15,7 @@
 #define KEPT_MAX 1000
 /* Code points quoted of a line: a pushed document is one long line. */
 #define QUOTE_MAX 100
-#define QUOTE_WHOLE 80	/* up to this column the line's start is shown */
+#define QUOTE_WHOLE 80 /* up to this column the line's start is shown */
 #define QUOTE_BEFORE 60
 
 int diags_add_source(struct diags *d, const char *name, const char *text,
@@ -65,8 +65,8 @@ static void add(struct diags *d, enum severity severity, struct pos pos,
 	if (d->count >= KEPT_MAX)
 		return;
 	if (d->count % 64 == 0) {
-		struct diag *items = realloc(d->items, (d->count + 64) *
-						       sizeof(*items));
+		struct diag *items = realloc(d->items,
+					     (d->count + 64) * sizeof(*items));
 		if (!items)
 			return;
 		d->items = items;
@@ -146,7 +146,8 @@ static size_t line_break(const char *p)
 		return p[1] == '\x85' ? 2 : 0;
 	case 0xe2:
 		return p[1] == '\x80' && (p[2] == '\xa8' || p[2] == '\xa9') ?
-			       3 : 0;
+			       3 :
+			       0;
 	default:
 		return 0;
 	}
@@ -211,8 +212,11 @@ static struct quote quote_around(const struct cursor *c)
 static size_t code_point(const char *p, const char *end)
 {
 	unsigned char c = (unsigned char)*p;
-	size_t len = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 :
-		     c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+	size_t len = c < 0x80		   ? 1 :
+		     c >= 0xc2 && c < 0xe0 ? 2 :
+		     c >= 0xe0 && c < 0xf0 ? 3 :
+		     c >= 0xf0 && c < 0xf5 ? 4 :
+					     0;
 
 	if (!len || (size_t)(end - p) < len)
 		return 0;
@@ -281,17 +285,19 @@ static int add_item(struct buf *out, const struct diags *d,
 
 	if (placed && c->source != &d->files[pos->file])
 		*c = (struct cursor){ .source = &d->files[pos->file],
-				      .line = 1, .column = 1 };
+				      .line = 1,
+				      .column = 1 };
 	if (placed)
 		r = buf_printf(out, "%s:", c->source->name);
 	if (!r && placed && pos->line > 0)
 		r = buf_printf(out, "%d:", pos->line);
 	if (!r && placed && pos->line > 0 && pos->column > 0)
 		r = buf_printf(out, "%d:", pos->column);
-	r = r ?: buf_printf(out, "%s%s: %s\n", placed ? " " : "",
-			    item->severity == SEVERITY_ERROR ? "error" :
-							       "warning",
-			    item->text);
+	r = r	  ?:
+		    buf_printf(out, "%s%s: %s\n", placed ? " " : "",
+			       item->severity == SEVERITY_ERROR ? "error" :
+								  "warning",
+			       item->text);
 	return r || !placed ? r : add_excerpt(out, c, pos);
 }
 
@@ -299,8 +305,8 @@ int diags_render(const struct diags *d, struct buf *out)
 {
 	if (!d->count)
 		return 0;
-	_cleanup_free_ const struct diag **sorted =
-		calloc(d->count, sizeof(*sorted));
+	_cleanup_free_ const struct diag **sorted = calloc(d->count,
+							   sizeof(*sorted));
 	if (!sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->count; i++)

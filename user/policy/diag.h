@@ -13,7 +13,7 @@
 
 /* A place in a source file; line and column count from 1, 0: unknown. */
 struct pos {
-	int file;	/* index into struct diags.files, -1: none */
+	int file; /* index into struct diags.files, -1: none */
 	int line;
 	int column;
 };
@@ -23,7 +23,7 @@ enum severity { SEVERITY_ERROR, SEVERITY_WARNING };
 struct diag {
 	enum severity severity;
 	struct pos pos;
-	char *text;	/* owned; says what is wrong and what to do */
+	char *text; /* owned; says what is wrong and what to do */
 };
 
 /* A source: kept for the quoted line. name and text are owned. */
@@ -57,6 +57,6 @@ void diag_warning(struct diags *d, struct pos pos, const char *fmt, ...)
  *         |             ^
  */
 int diags_render(const struct diags *d, struct buf *out);
-void diags_free(struct diags *d);	/* back to {0} */
+void diags_free(struct diags *d); /* back to {0} */
 
 #endif

@@ -78,8 +78,7 @@ static int make_list(struct list_facts *list, const struct ruleset *set)
 {
 	int err = 0;
 
-	list->rules = calloc(set->count ? set->count : 1,
-			     sizeof(*list->rules));
+	list->rules = calloc(set->count ? set->count : 1, sizeof(*list->rules));
 	if (!list->rules)
 		return -ENOMEM;
 	list->count = set->count;
@@ -120,8 +119,7 @@ int facts_init(struct facts *f, const struct policy *p)
 			err = make_list(&f->groups[i][d],
 					&p->groups[i].rules[d]);
 		for (size_t i = 0; i < p->nnacls && !err; i++)
-			err = make_list(&f->nacls[i][d],
-					&p->nacls[i].rules[d]);
+			err = make_list(&f->nacls[i][d], &p->nacls[i].rules[d]);
 	}
 	return err ? err : facts_find_carriers(f);
 }
@@ -277,8 +275,9 @@ bool facts_touches_peer(struct facts *f, struct rule_facts *r,
 		other = &f->sets[peer->set];
 	else
 		ranges_add_cidr(&one, &peer->cidr);
-	touches = facts_spend(f, 1 + (all->count < other->count ?
-				      all->count : other->count)) &&
+	touches = facts_spend(f,
+			      1 + (all->count < other->count ? all->count :
+							       other->count)) &&
 		  ranges_overlap(all, other);
 	ranges_free(&one);
 	return touches;

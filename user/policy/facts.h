@@ -26,11 +26,11 @@ struct span {
 
 struct rule_facts {
 	const struct rule *rule;
-	struct span *spans;	/* sorted, disjoint */
+	struct span *spans; /* sorted, disjoint */
 	size_t nspans;
-	bool any;		/* one of the peers is `any` */
-	struct ranges cidrs;	/* of the peers that are CIDRs */
-	struct ranges *all;	/* every peer's; made when asked for */
+	bool any;	     /* one of the peers is `any` */
+	struct ranges cidrs; /* of the peers that are CIDRs */
+	struct ranges *all;  /* every peer's; made when asked for */
 };
 
 struct list_facts {
@@ -40,25 +40,25 @@ struct list_facts {
 
 /* Addresses with the same groups and NACL. */
 struct carrier {
-	size_t *groups;		/* ascending, at least one */
+	size_t *groups; /* ascending, at least one */
 	size_t ngroups;
-	int nacl;		/* -1: none */
+	int nacl; /* -1: none */
 	struct ranges where;
 };
 
 struct facts {
 	const struct policy *policy;
-	struct ranges *sets;	/* by set index, closed */
-	struct list_facts (*groups)[2];	/* by group and direction */
+	struct ranges *sets;		/* by set index, closed */
+	struct list_facts (*groups)[2]; /* by group and direction */
 	struct list_facts (*nacls)[2];
 	struct carrier *carriers;
 	size_t ncarriers;
 	/* Group g's carriers are carrier_of[carried[g] .. carried[g + 1] - 1]. */
 	size_t *carried;
 	size_t *carrier_of;
-	signed char *subset;	/* nsets * nsets: 0 unknown, 1 yes, -1 no */
-	size_t steps;		/* still to be spent */
-	bool exhausted;		/* steps or memory ran out */
+	signed char *subset; /* nsets * nsets: 0 unknown, 1 yes, -1 no */
+	size_t steps;	     /* still to be spent */
+	bool exhausted;	     /* steps or memory ran out */
 };
 
 /* 0, or -ENOMEM. *f is to be freed in any case. */

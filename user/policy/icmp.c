@@ -12,7 +12,7 @@
 #include "policy/strmap.h"
 
 #define ANY (-1)
-#define NONE (-2)	/* the family has no such type */
+#define NONE (-2) /* the family has no such type */
 
 static const struct {
 	const char *name;

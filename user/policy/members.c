@@ -74,8 +74,7 @@ int member_list_copy(const struct member_list *from, struct member_list *ret)
 	return 0;
 }
 
-bool member_list_equal(const struct member_list *a,
-		       const struct member_list *b)
+bool member_list_equal(const struct member_list *a, const struct member_list *b)
 {
 	if (a->count != b->count)
 		return false;

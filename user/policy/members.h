@@ -11,7 +11,7 @@
 
 struct member_change {
 	bool remove;
-	char *group;		/* owned by the list it is in */
+	char *group; /* owned by the list it is in */
 	struct cidr cidr;
 };
 
@@ -20,7 +20,7 @@ struct member_list {
 	struct member_change *item;
 	size_t count, cap;
 };
-void member_list_free(struct member_list *l);	/* back to {0} */
+void member_list_free(struct member_list *l); /* back to {0} */
 int member_list_copy(const struct member_list *from, struct member_list *ret);
 /* Appends a copy; earlier changes of the same group that lie within it have no
  * effect any more and go. 0 or -ENOMEM. */
@@ -34,7 +34,7 @@ struct members_undo {
 		size_t set;
 		struct cidr *cidrs;
 		size_t ncidrs;
-	} *old;
+	} * old;
 	size_t count;
 };
 /*

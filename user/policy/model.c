@@ -84,6 +84,5 @@ enum policy_mode nacl_mode(const struct policy *p, const struct nacl *n)
 
 enum on_tighten group_on_tighten(const struct policy *p, const struct group *g)
 {
-	return g->on_tighten == TIGHTEN_INHERIT ? p->on_tighten :
-						  g->on_tighten;
+	return g->on_tighten == TIGHTEN_INHERIT ? p->on_tighten : g->on_tighten;
 }

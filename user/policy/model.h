@@ -16,8 +16,11 @@
 #include "policy/diag.h"
 
 enum policy_mode { MODE_INHERIT = -1, MODE_ENFORCE = 0, MODE_AUDIT = 1 };
-enum on_tighten { TIGHTEN_INHERIT = -1, TIGHTEN_KEEP = 0,
-		  TIGHTEN_REEVALUATE = 1 };
+enum on_tighten {
+	TIGHTEN_INHERIT = -1,
+	TIGHTEN_KEEP = 0,
+	TIGHTEN_REEVALUATE = 1
+};
 
 /*
  * A set of addresses: a prefix list, a group's members, or a NACL's
@@ -42,9 +45,9 @@ struct addr_set {
 enum peer_kind { PEER_ANY, PEER_SET, PEER_CIDR };
 struct peer {
 	enum peer_kind kind;
-	size_t set;		/* PEER_SET: index into policy.sets */
-	struct cidr cidr;	/* PEER_CIDR */
-	bool self;		/* written as `self` */
+	size_t set;	  /* PEER_SET: index into policy.sets */
+	struct cidr cidr; /* PEER_CIDR */
+	bool self;	  /* written as `self` */
 	struct pos pos;
 };
 
@@ -66,7 +69,7 @@ struct rate_limit {
 	 * At least 1, at most 10^9. */
 	uint64_t rate;
 	uint32_t burst;
-	bool per_source;	/* else per rule */
+	bool per_source; /* else per rule */
 };
 
 /*
@@ -87,16 +90,16 @@ struct rule {
 };
 
 struct ruleset {
-	struct rule *rules;	/* NACL: file order, not sorted by number */
+	struct rule *rules; /* NACL: file order, not sorted by number */
 	size_t count;
-	bool absent;		/* the key was not there */
+	bool absent; /* the key was not there */
 	struct pos pos;
 };
 
 struct group {
 	char *name;
-	size_t set;		/* its members */
-	struct ruleset rules[2];	/* by direction */
+	size_t set;		 /* its members */
+	struct ruleset rules[2]; /* by direction */
 	enum policy_mode mode;
 	enum on_tighten on_tighten;
 	char *description, *owner;
@@ -107,7 +110,7 @@ struct group {
 
 struct nacl {
 	char *name;
-	size_t set;		/* its applies_to */
+	size_t set; /* its applies_to */
 	struct ruleset rules[2];
 	enum policy_mode mode;
 	char *description, *owner;
@@ -117,12 +120,12 @@ struct nacl {
 /* tests: the opening packet and what must become of it. */
 struct policy_test {
 	struct moat_addr src, dst;
-	int family;		/* 4 or 6 */
+	int family; /* 4 or 6 */
 	int proto;
-	uint16_t sport, dport;	/* sport 40000 where the test says none */
-	int type, code;		/* ICMP; -1: echo-request, code 0 */
+	uint16_t sport, dport; /* sport 40000 where the test says none */
+	int type, code;	       /* ICMP; -1: echo-request, code 0 */
 	bool expect_allow;
-	char *description;	/* NULL: none; shown where the test fails */
+	char *description; /* NULL: none; shown where the test fails */
 	struct pos pos;
 };
 
@@ -132,7 +135,7 @@ struct policy_never {
 	size_t nfrom, nto;
 	struct service_match *services;
 	size_t nservices;
-	char *description;	/* NULL: none */
+	char *description; /* NULL: none */
 	struct pos pos;
 };
 
@@ -148,7 +151,7 @@ struct policy {
 	/* Lists, then groups, then NACLs, each in file order. */
 	struct addr_set *sets;
 	size_t nsets;
-	struct group *groups;	/* file order, files in the order given */
+	struct group *groups; /* file order, files in the order given */
 	size_t ngroups;
 	struct nacl *nacls;
 	size_t nnacls;

@@ -17,7 +17,8 @@ static int compare_claims(const void *a, const void *b)
 {
 	const struct claim *x = a, *y = b;
 	int order = addr_compare(&x->cidr.addr, &y->cidr.addr);
-	int lx = addr_mapped_length(&x->cidr), ly = addr_mapped_length(&y->cidr);
+	int lx = addr_mapped_length(&x->cidr),
+	    ly = addr_mapped_length(&y->cidr);
 
 	/* The whole of IPv6 holds mapped IPv4 in number only. */
 	if (x->cidr.family != y->cidr.family)
@@ -33,7 +34,8 @@ static struct claim *collect(struct reader *r, size_t *ret_count)
 {
 	const struct policy *p = r->policy;
 	static const struct cidr all4 = {
-		.addr.b = { [10] = 0xff, [11] = 0xff }, .family = 4,
+		.addr.b = { [10] = 0xff, [11] = 0xff },
+		.family = 4,
 	};
 	static const struct cidr all6 = { .family = 6 };
 	size_t count = 0, n = 0;
@@ -66,14 +68,17 @@ static void report(struct reader *r, const struct claim *a,
 	const struct claim *later = a->nacl > b->nacl ? a : b;
 	const struct nacl *other = a->nacl > b->nacl ? b->nacl : a->nacl;
 	const struct claim *inner = addr_mapped_length(&a->cidr) >
-					    addr_mapped_length(&b->cidr) ?
-						  a : b;
+						    addr_mapped_length(
+							    &b->cidr) ?
+					    a :
+					    b;
 	char text[ADDR_TEXT];
 
-	diag_error(r->diags, later->nacl->pos,
-		   "`%s` and `%s` both apply to %s; an address has at most one network ACL",
-		   later->nacl->name, other->name,
-		   cidr_print(&inner->cidr, true, text));
+	diag_error(
+		r->diags, later->nacl->pos,
+		"`%s` and `%s` both apply to %s; an address has at most one network ACL",
+		later->nacl->name, other->name,
+		cidr_print(&inner->cidr, true, text));
 }
 
 static bool holds(const struct cidr *outer, const struct cidr *inner)

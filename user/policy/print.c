@@ -61,10 +61,12 @@ static json_t *peers(struct printer *p, const struct peer *peer, size_t count)
 		else if (peer->kind == PEER_CIDR)
 			print_append(p, list, cidr_text(&peer->cidr));
 		else
-			print_append(p, list,
-				     json_string(peer->self ? "self" :
-						 p->policy->sets[peer->set]
-							 .name));
+			print_append(
+				p, list,
+				json_string(peer->self ?
+						    "self" :
+						    p->policy->sets[peer->set]
+							    .name));
 	}
 	return list;
 }
@@ -142,8 +144,9 @@ static void print_rules(struct printer *p, json_t *object,
 			continue;
 		list = json_array();
 		for (size_t i = 0; i < rules[d].count; i++)
-			print_append(p, list, print_rule(p, &rules[d].rules[i],
-							 sides[d]));
+			print_append(p, list,
+				     print_rule(p, &rules[d].rules[i],
+						sides[d]));
 		print_set(p, object, keys[d], list);
 	}
 }

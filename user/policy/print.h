@@ -10,9 +10,9 @@ typedef struct json_t json_t;
 
 struct printer {
 	const struct policy *policy;
-	json_t *services;	/* own services made up for rules */
-	json_t *service_names;	/* the same by content */
-	bool failed;		/* out of memory */
+	json_t *services;      /* own services made up for rules */
+	json_t *service_names; /* the same by content */
+	bool failed;	       /* out of memory */
 };
 
 /* Adds a value that json takes over; a NULL value is a failure. */

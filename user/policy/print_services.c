@@ -134,8 +134,7 @@ static bool print_named_types(struct printer *p, json_t *object,
 	for (size_t i = 0; i < run; i++)
 		print_append(p, names,
 			     json_string(icmp_pair_name(&m[i], &m[run + i])));
-	print_set(p, object, "protocol",
-		  json_pack("[s, s]", "icmp", "icmpv6"));
+	print_set(p, object, "protocol", json_pack("[s, s]", "icmp", "icmpv6"));
 	print_set(p, object, "icmp", names);
 	return true;
 }
@@ -194,8 +193,7 @@ static void print_own(struct printer *p, json_t *object,
 		print_set(p, object, "service", json_incref(known));
 		return;
 	}
-	snprintf(name, sizeof(name), "s%zu",
-		 json_object_size(p->services) + 1);
+	snprintf(name, sizeof(name), "s%zu", json_object_size(p->services) + 1);
 	print_set(p, p->services, name, entries);
 	print_set(p, p->service_names, content ?: "", json_string(name));
 	print_set(p, object, "service", json_string(name));

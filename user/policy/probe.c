@@ -85,8 +85,8 @@ static int read_direction(const json_t *v, struct probe *p,
 	return 0;
 }
 
-static int read_address(const json_t *v, struct moat_addr *ret,
-			struct probe *p, const struct complaint *c)
+static int read_address(const json_t *v, struct moat_addr *ret, struct probe *p,
+			const struct complaint *c)
 {
 	const char *text = json_string_value(v);
 	int family;
@@ -117,8 +117,8 @@ static int read_proto(const json_t *v, struct probe *p,
 					read_number(v, "proto", 255, c);
 
 	if (proto < 0)
-		return complain(c,
-				"proto must be a name or a number from 0 to 255");
+		return complain(
+			c, "proto must be a name or a number from 0 to 255");
 	p->proto = proto;
 	return 0;
 }
@@ -134,10 +134,9 @@ static int read_flags(const json_t *v, struct probe *p,
 		return complain(c, "flags must be letters of FSRPAU");
 	p->flags_given = true;
 	for (; *text; text++) {
-		const char *at = strchr(letters,
-					*text == '.' ? 'A' :
-						       toupper((unsigned char)
-								       *text));
+		const char *at = strchr(
+			letters,
+			*text == '.' ? 'A' : toupper((unsigned char)*text));
 		if (!at)
 			return complain(c, "flags must be letters of FSRPAU");
 		p->flags |= (uint8_t)(1 << (at - letters));
@@ -199,8 +198,8 @@ int probe_from_json(const char *line, struct probe *ret, char *err,
 	const struct complaint c = { .text = err, .len = errlen };
 	struct probe p = { 0 };
 	json_error_t error;
-	_cleanup_(json_freep) json_t *json =
-		json_loads(line, JSON_REJECT_DUPLICATES, &error);
+	_cleanup_(json_freep)
+		json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, &error);
 	const char *key;
 	json_t *value;
 
@@ -208,7 +207,8 @@ int probe_from_json(const char *line, struct probe *ret, char *err,
 		return complain(&c, "not JSON: %s", error.text);
 	if (!json_is_object(json))
 		return complain(&c, "not a JSON object");
-	json_object_foreach(json, key, value) {
+	json_object_foreach(json, key, value)
+	{
 		int r = read_member(key, value, &p, &c);
 
 		if (r)
@@ -223,16 +223,15 @@ int probe_from_json(const char *line, struct probe *ret, char *err,
 
 char *answer_to_json(const struct answer *a)
 {
-	_cleanup_(json_freep) json_t *json =
-		json_pack("{s:s, s:s, s:s}", "verdict",
-			  verdict_name(a->verdict), "reason",
-			  reason_name(a->reason), "layer",
-			  reason_layer(a->reason));
+	_cleanup_(json_freep)
+		json_t *json = json_pack("{s:s, s:s, s:s}", "verdict",
+					 verdict_name(a->verdict), "reason",
+					 reason_name(a->reason), "layer",
+					 reason_layer(a->reason));
 
 	if (!json)
 		return NULL;
-	if (*a->rule &&
-	    json_object_set_new(json, "rule", json_string(a->rule)))
+	if (*a->rule && json_object_set_new(json, "rule", json_string(a->rule)))
 		return NULL;
 	if (json_object_set_new(json, "generation",
 				json_integer(a->generation)))

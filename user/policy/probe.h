@@ -16,20 +16,20 @@
 
 /* One packet without a flow; local is taken as an own address. */
 struct probe {
-	int direction;		/* MOAT_INGRESS, MOAT_EGRESS */
-	int family;		/* 4 or 6 */
+	int direction; /* MOAT_INGRESS, MOAT_EGRESS */
+	int family;    /* 4 or 6 */
 	struct moat_addr local, remote;
 	int proto;
-	uint16_t sport, dport;	/* as in the packet, host order */
-	uint8_t type, code;	/* ICMP and ICMPv6 */
-	bool flags_given;	/* else: an opening packet (TCP: SYN) */
-	uint8_t flags;		/* MOAT_TCP_FLAG_* */
+	uint16_t sport, dport; /* as in the packet, host order */
+	uint8_t type, code;    /* ICMP and ICMPv6 */
+	bool flags_given;      /* else: an opening packet (TCP: SYN) */
+	uint8_t flags;	       /* MOAT_TCP_FLAG_* */
 };
 
 struct answer {
 	enum moat_verdict verdict;
 	enum moat_reason reason;
-	char rule[160];		/* "trainers/ssh", "front/110", "" for none */
+	char rule[160]; /* "trainers/ssh", "front/110", "" for none */
 	uint32_t generation;
 };
 

@@ -149,8 +149,7 @@ bool ranges_overlap(const struct ranges *a, const struct ranges *b)
 	const struct ranges *many = few == a ? b : a;
 
 	for (size_t i = 0; i < few->count; i++)
-		if (ranges_touch(many, few->items[i].first,
-				 few->items[i].last))
+		if (ranges_touch(many, few->items[i].first, few->items[i].last))
 			return true;
 	return false;
 }

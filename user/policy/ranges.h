@@ -38,7 +38,7 @@ void ranges_add_cidr(struct ranges *r, const struct cidr *cidr);
 void ranges_add_set(struct ranges *r, const struct addr_set *set);
 void ranges_add_all(struct ranges *r, const struct ranges *other);
 void ranges_close(struct ranges *r);
-void ranges_free(struct ranges *r);	/* back to {0} */
+void ranges_free(struct ranges *r); /* back to {0} */
 
 addr_num addr_number(const struct moat_addr *addr);
 struct moat_addr addr_from_number(addr_num number);

@@ -44,15 +44,15 @@ struct reader {
 	const struct reader_options *options;
 	struct policy *policy;
 	struct tree **trees;		/* one a document */
-	struct field (*top)[TOP_COUNT];	/* one a document */
+	struct field (*top)[TOP_COUNT]; /* one a document */
 	size_t ndocs;
-	struct pos whole;	/* the first document, no line in it */
-	struct strmap names;		/* to struct addr_set of the policy */
-	const struct node **set_nodes;	/* value of each set's key */
-	struct strmap services;		/* own ones, to struct own_service */
+	struct pos whole;	       /* the first document, no line in it */
+	struct strmap names;	       /* to struct addr_set of the policy */
+	const struct node **set_nodes; /* value of each set's key */
+	struct strmap services;	       /* own ones, to struct own_service */
 	struct own_service *own;
 	size_t nown;
-	size_t cidrs, rules, matches;	/* needed so far */
+	size_t cidrs, rules, matches; /* needed so far */
 };
 
 /* The key of a section, in every document: value mappings are walked with
@@ -96,7 +96,7 @@ bool read_icmp(struct reader *r, const struct node *node, bool numbers,
 /* Adds matches within MATCHES_MAX; what is above it is only counted. */
 bool matches_add(struct reader *r, struct match_list *list,
 		 const struct service_match *add, size_t count);
-void matches_free(struct match_list *list);	/* back to {0} */
+void matches_free(struct match_list *list); /* back to {0} */
 
 /* read_own.c: the file's own services. */
 void read_own_services(struct reader *r);

@@ -8,8 +8,9 @@ void read_mode(struct reader *r, const struct field *field,
 	       enum policy_mode *ret)
 {
 	static const char *const modes[] = { "enforce", "audit", NULL };
-	int mode = field->value ? read_choice(r->diags, field->value, "mode",
-					      modes) : -1;
+	int mode = field->value ?
+			   read_choice(r->diags, field->value, "mode", modes) :
+			   -1;
 
 	if (mode >= 0)
 		*ret = mode ? MODE_AUDIT : MODE_ENFORCE;
@@ -20,7 +21,8 @@ void read_on_tighten(struct reader *r, const struct field *field,
 {
 	static const char *const choices[] = { "keep", "reevaluate", NULL };
 	int choice = field->value ? read_choice(r->diags, field->value,
-						"on_tighten", choices) : -1;
+						"on_tighten", choices) :
+				    -1;
 
 	if (choice >= 0)
 		*ret = choice ? TIGHTEN_REEVALUATE : TIGHTEN_KEEP;

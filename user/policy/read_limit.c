@@ -4,7 +4,7 @@
 
 #include "policy/read.h"
 
-#define RATE_MAX 1000000	/* new connections a second */
+#define RATE_MAX 1000000 /* new connections a second */
 #define BURST_MAX 1000000
 
 static const struct unit {
@@ -43,9 +43,10 @@ static bool read_rate(struct reader *r, const struct node *node,
 	if (!text)
 		return false;
 	if (!parse_rate(text, &rate, &n)) {
-		diag_error(r->diags, node_pos(node),
-			   "new_connections must be N/second, N/minute or N/hour, not %s",
-			   node_token(node, token));
+		diag_error(
+			r->diags, node_pos(node),
+			"new_connections must be N/second, N/minute or N/hour, not %s",
+			node_token(node, token));
 		return false;
 	}
 	if (!rate || rate > RATE_MAX * 1000ull) {

@@ -71,9 +71,10 @@ static void declare(struct reader *r, const struct node *key, size_t section)
 	if (!name)
 		return;
 	if (looks_like_address(name)) {
-		diag_error(r->diags, node_pos(key),
-			   "`%s` would be read as an address; choose another name",
-			   name);
+		diag_error(
+			r->diags, node_pos(key),
+			"`%s` would be read as an address; choose another name",
+			name);
 		return;
 	}
 	set->kind = sections[section].kind;
@@ -99,12 +100,13 @@ static size_t count_names(struct reader *r)
 {
 	size_t count = 0;
 
-	for_each_document(i, r) {
+	for_each_document(i, r)
+	{
 		for (size_t s = 0; s < ARRAY_SIZE(sections); s++) {
 			struct field *f = &r->top[i][sections[s].key];
 
-			if (f->value && !read_mapping(r->diags, f->value,
-						      sections[s].what))
+			if (f->value &&
+			    !read_mapping(r->diags, f->value, sections[s].what))
 				*f = (struct field){ 0 };
 			count += f->value ? f->value->count : 0;
 		}
@@ -129,22 +131,24 @@ bool declare_names(struct reader *r)
 	size_t count = count_names(r);
 
 	if (count > MOAT_MAX_NAMES) {
-		diag_error(r->diags, r->whole,
-			   "the policy has %zu groups, prefix lists and network ACLs, above %d",
-			   count, MOAT_MAX_NAMES);
+		diag_error(
+			r->diags, r->whole,
+			"the policy has %zu groups, prefix lists and network ACLs, above %d",
+			count, MOAT_MAX_NAMES);
 		return false;
 	}
 	if (!allocate(r, count))
 		return false;
 	for (size_t s = 0; s < ARRAY_SIZE(sections); s++) {
-		for_each_document(i, r) {
+		for_each_document(i, r)
+		{
 			const struct field *f = &r->top[i][sections[s].key];
 
 			if (!f->value)
 				continue;
-			for_each_pair(key, f->value)
-				if (key->kind == NODE_SCALAR)
-					declare(r, key, s);
+			for_each_pair(key,
+				      f->value) if (key->kind == NODE_SCALAR)
+				declare(r, key, s);
 		}
 	}
 

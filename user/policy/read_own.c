@@ -24,8 +24,9 @@ static void read_entry(struct reader *r, const struct node *node,
 					       .icmp = f[2] };
 	if (f[0].value->kind == NODE_SCALAR &&
 	    !strcmp(f[0].value->text, "any")) {
-		diag_error(r->diags, node_pos(f[0].value),
-			   "a service names its protocols; leave `service` out for all of them");
+		diag_error(
+			r->diags, node_pos(f[0].value),
+			"a service names its protocols; leave `service` out for all of them");
 		return;
 	}
 	read_services(r, &fields, ret);
@@ -40,9 +41,10 @@ static void read_service(struct reader *r, const struct node *key,
 	if (!name)
 		return;
 	if (builtin_exists(name)) {
-		diag_error(r->diags, node_pos(key),
-			   "`%s` is a service of moat's own; choose another name",
-			   name);
+		diag_error(
+			r->diags, node_pos(key),
+			"`%s` is a service of moat's own; choose another name",
+			name);
 		return;
 	}
 
@@ -51,8 +53,7 @@ static void read_service(struct reader *r, const struct node *key,
 		if (first->pos.file != key->file)
 			diag_error(r->diags, node_pos(key),
 				   "`%s` is defined twice; first in %s:%d",
-				   name,
-				   r->diags->files[first->pos.file].name,
+				   name, r->diags->files[first->pos.file].name,
 				   first->pos.line);
 		return;
 	}
@@ -62,15 +63,15 @@ static void read_service(struct reader *r, const struct node *key,
 	if (!read_some_items(r->diags, key->next, "a service", &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-		read_entry(r, item, &own->matches);
+	for_each_item(i, item, items) read_entry(r, item, &own->matches);
 }
 
 void read_own_services(struct reader *r)
 {
 	size_t count = 0;
 
-	for_each_document(i, r) {
+	for_each_document(i, r)
+	{
 		struct field *f = &r->top[i][TOP_SERVICES];
 
 		if (f->value && !read_mapping(r->diags, f->value, "services"))
@@ -82,11 +83,13 @@ void read_own_services(struct reader *r)
 		error_out_of_memory(r->diags);
 		return;
 	}
-	for_each_document(i, r) {
+	for_each_document(i, r)
+	{
 		if (!r->top[i][TOP_SERVICES].value)
 			continue;
-		for_each_pair(key, r->top[i][TOP_SERVICES].value)
-			if (key->kind == NODE_SCALAR)
-				read_service(r, key, &r->own[r->nown++]);
+		for_each_pair(key,
+			      r->top[i][TOP_SERVICES].value) if (key->kind ==
+								 NODE_SCALAR)
+			read_service(r, key, &r->own[r->nown++]);
 	}
 }

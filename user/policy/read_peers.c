@@ -58,11 +58,10 @@ bool read_peers(struct reader *r, const struct field *field, long self,
 {
 	struct items items;
 
-	if (!field->value || !read_some_items(r->diags, field->value,
-					      field->key->text, &items))
+	if (!field->value ||
+	    !read_some_items(r->diags, field->value, field->key->text, &items))
 		return false;
-	_cleanup_free_ struct peer *peers = calloc(items.count,
-						   sizeof(*peers));
+	_cleanup_free_ struct peer *peers = calloc(items.count, sizeof(*peers));
 	if (!peers) {
 		error_out_of_memory(r->diags);
 		return false;
@@ -70,8 +69,7 @@ bool read_peers(struct reader *r, const struct field *field, long self,
 
 	const struct node *item = items.first;
 	size_t n = 0;
-	for_each_item(i, item, items)
-		n += read_peer(r, item, self, &peers[n]);
+	for_each_item(i, item, items) n += read_peer(r, item, self, &peers[n]);
 	*ret = (struct peer_list){ TAKE_PTR(peers), n };
 	return true;
 }

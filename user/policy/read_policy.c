@@ -24,7 +24,6 @@ static const struct key_def top_keys[TOP_COUNT] = {
 };
 static const struct object_def top_def = OBJECT_DEF("a policy", top_keys);
 
-
 static bool read_trees(struct reader *r, const struct document *docs)
 {
 	bool ok = true;
@@ -63,7 +62,8 @@ static const struct field *top_scalar(struct reader *r, enum top_key key,
 	static const struct field none = { 0 };
 	const struct field *found = NULL;
 
-	for_each_document(i, r) {
+	for_each_document(i, r)
+	{
 		const struct field *f = &r->top[i][key];
 
 		if (!f->key)
@@ -89,8 +89,9 @@ static void read_version(struct reader *r)
 	static const uint64_t range[2] = { 0, UINT64_MAX };
 	uint64_t version;
 
-	if (f->value && read_number(r->diags, f->value, "version", range,
-				    &version) && version != 1)
+	if (f->value &&
+	    read_number(r->diags, f->value, "version", range, &version) &&
+	    version != 1)
 		diag_error(r->diags, node_pos(f->value),
 			   "version %llu: this agent reads 1",
 			   (unsigned long long)version);
@@ -110,8 +111,9 @@ static void read_scalars(struct reader *r)
 	if (f->value)
 		p->revision = read_copy(r->diags, f->value, "revision", 64);
 	if (p->revision && (!*p->revision || strpbrk(p->revision, "\n\t")))
-		diag_error(r->diags, node_pos(f->value),
-			   "revision must be one line without tabs, and not empty");
+		diag_error(
+			r->diags, node_pos(f->value),
+			"revision must be one line without tabs, and not empty");
 	read_mode(r, top_scalar(r, TOP_MODE, true), &p->mode);
 	p->on_tighten = TIGHTEN_KEEP;
 	read_on_tighten(r, top_scalar(r, TOP_ON_TIGHTEN, false),
@@ -121,16 +123,19 @@ static void read_scalars(struct reader *r)
 static void check_limits(struct reader *r)
 {
 	if (r->rules > MOAT_MAX_RULES)
-		diag_error(r->diags, r->whole, "the policy has %zu rules, above %d",
-			   r->rules, MOAT_MAX_RULES);
+		diag_error(r->diags, r->whole,
+			   "the policy has %zu rules, above %d", r->rules,
+			   MOAT_MAX_RULES);
 	if (r->cidrs > MOAT_MAX_CIDRS)
-		diag_error(r->diags, r->whole,
-			   "the policy has %zu addresses and CIDRs, above %d (a list counts again where it makes up a group)",
-			   r->cidrs, MOAT_MAX_CIDRS);
+		diag_error(
+			r->diags, r->whole,
+			"the policy has %zu addresses and CIDRs, above %d (a list counts again where it makes up a group)",
+			r->cidrs, MOAT_MAX_CIDRS);
 	if (r->matches > MATCHES_MAX)
-		diag_error(r->diags, r->whole,
-			   "the policy's rules have %zu protocols and ports, above %d",
-			   r->matches, MATCHES_MAX);
+		diag_error(
+			r->diags, r->whole,
+			"the policy's rules have %zu protocols and ports, above %d",
+			r->matches, MATCHES_MAX);
 }
 
 /* The bytes that were read: sha256sum of one file says the same. */
@@ -144,8 +149,7 @@ static void set_revision(struct reader *r)
 	for (size_t i = (size_t)r->whole.file; i < r->diags->nfiles; i++)
 		sha256_add(&hash, r->diags->files[i].text,
 			   r->diags->files[i].len);
-	r->policy->revision = strndup(
-		sha256_end(&hash, r->policy->sha256), 12);
+	r->policy->revision = strndup(sha256_end(&hash, r->policy->sha256), 12);
 	if (!r->policy->revision)
 		error_out_of_memory(r->diags);
 }
@@ -154,8 +158,7 @@ static void read_all(struct reader *r)
 {
 	bool ok = true;
 
-	for_each_document(i, r)
-		ok = read_top(r, i) && ok;
+	for_each_document(i, r) ok = read_top(r, i) && ok;
 	if (!ok)
 		return;
 	read_scalars(r);
@@ -213,7 +216,8 @@ struct policy *policy_read(const struct document *docs, size_t ndocs,
 			   struct diags *diags)
 {
 	int errors = diags->errors;
-	struct reader r = { .diags = diags, .options = options,
+	struct reader r = { .diags = diags,
+			    .options = options,
 			    .ndocs = ndocs };
 
 	if (begin(&r, docs) && read_trees(&r, docs))

@@ -27,34 +27,50 @@ enum rule_key {
 	[RULE_SERVICE] = { "service", false, NULL }, \
 	[RULE_DESCRIPTION] = { "description", false, NULL }
 #define INGRESS_KEYS(needed) \
-	[RULE_PEERS] = { "from", needed, NULL }, \
-	[RULE_OTHER_SIDE] = { "to", false, "an ingress rule has `from`, not `to`", RULE_PEERS + 1 }
+	[RULE_PEERS] = { "from", needed, NULL }, [RULE_OTHER_SIDE] = { \
+		"to", false, "an ingress rule has `from`, not `to`", \
+		RULE_PEERS + 1 \
+	}
 #define EGRESS_KEYS(needed) \
-	[RULE_PEERS] = { "to", needed, NULL }, \
-	[RULE_OTHER_SIDE] = { "from", false, "an egress rule has `to`, not `from`", RULE_PEERS + 1 }
+	[RULE_PEERS] = { "to", needed, NULL }, [RULE_OTHER_SIDE] = { \
+		"from", false, "an egress rule has `to`, not `from`", \
+		RULE_PEERS + 1 \
+	}
 #define GROUP_KEYS \
 	[RULE_NAME] = { "name", true, NULL }, \
-	[RULE_NUMBER] = { "rule", false, "rules of a group have no numbers: all of them count" }, \
-	[RULE_ACTION] = { "action", false, "a group only allows; deny in a network ACL" }
+	[RULE_NUMBER] = { "rule", false, \
+			  "rules of a group have no numbers: all of them count" }, \
+	[RULE_ACTION] = { "action", false, \
+			  "a group only allows; deny in a network ACL" }
 #define NACL_KEYS \
 	[RULE_NAME] = { "name", false, NULL }, \
 	[RULE_NUMBER] = { "rule", true, NULL }, \
 	[RULE_ACTION] = { "action", true, NULL }, \
-	[RULE_LIMIT] = { "limit", false, "limits belong to ingress rules of groups" }
+	[RULE_LIMIT] = { "limit", false, \
+			 "limits belong to ingress rules of groups" }
 
 static const struct key_def group_ingress[] = {
-	MATCH_KEYS, INGRESS_KEYS(true), GROUP_KEYS,
+	MATCH_KEYS,
+	INGRESS_KEYS(true),
+	GROUP_KEYS,
 	[RULE_LIMIT] = { "limit", false, NULL },
 };
 static const struct key_def group_egress[] = {
-	MATCH_KEYS, EGRESS_KEYS(true), GROUP_KEYS,
-	[RULE_LIMIT] = { "limit", false, "limits belong to ingress rules of groups" },
+	MATCH_KEYS,
+	EGRESS_KEYS(true),
+	GROUP_KEYS,
+	[RULE_LIMIT] = { "limit", false,
+			 "limits belong to ingress rules of groups" },
 };
 static const struct key_def nacl_ingress[] = {
-	MATCH_KEYS, INGRESS_KEYS(false), NACL_KEYS,
+	MATCH_KEYS,
+	INGRESS_KEYS(false),
+	NACL_KEYS,
 };
 static const struct key_def nacl_egress[] = {
-	MATCH_KEYS, EGRESS_KEYS(false), NACL_KEYS,
+	MATCH_KEYS,
+	EGRESS_KEYS(false),
+	NACL_KEYS,
 };
 
 static const struct object_def group_defs[2] = {
@@ -93,7 +109,8 @@ static void read_rule_name(struct reader *r, const struct field *f,
 			   struct rule *rule)
 {
 	const char *name = f->value ? read_name(r->diags, f->value,
-						"a rule's name") : NULL;
+						"a rule's name") :
+				      NULL;
 
 	if (!name)
 		return;
@@ -163,8 +180,9 @@ static void check_names(struct reader *r, const struct ruleset *set)
 
 	for (size_t i = 0; i < set->count; i++) {
 		struct rule *rule = &set->rules[i];
-		const struct rule *first = rule->name ?
-			strmap_get(&seen, rule->name) : NULL;
+		const struct rule *first = rule->name ? strmap_get(&seen,
+								   rule->name) :
+							NULL;
 
 		if (first)
 			diag_error(r->diags, rule->pos,
@@ -187,8 +205,8 @@ static int compare_numbers(const void *a, const void *b)
 
 static void check_numbers(struct reader *r, const struct ruleset *set)
 {
-	_cleanup_free_ const struct rule **sorted =
-		calloc(set->count + 1, sizeof(*sorted));
+	_cleanup_free_ const struct rule **sorted = calloc(set->count + 1,
+							   sizeof(*sorted));
 	const struct rule *first = NULL;
 
 	if (!sorted) {
@@ -236,8 +254,7 @@ void read_group_rules(struct reader *r, struct group *g, int direction,
 	if (!begin_rules(r, set, field, &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-		read_group_rule(r, item, g, set);
+	for_each_item(i, item, items) read_group_rule(r, item, g, set);
 	check_names(r, set);
 }
 
@@ -250,7 +267,6 @@ void read_nacl_rules(struct reader *r, struct nacl *n, int direction,
 	if (!begin_rules(r, set, field, &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-		read_nacl_rule(r, item, n, set);
+	for_each_item(i, item, items) read_nacl_rule(r, item, n, set);
 	check_numbers(r, set);
 }

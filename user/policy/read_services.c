@@ -38,7 +38,8 @@ bool matches_add(struct reader *r, struct match_list *list,
 static bool add_match(struct reader *r, struct match_list *list, int proto)
 {
 	const struct service_match match = { .proto = proto,
-					     .type = -1, .code = -1 };
+					     .type = -1,
+					     .code = -1 };
 
 	return matches_add(r, list, &match, 1);
 }
@@ -58,7 +59,8 @@ static bool read_protocols(struct reader *r, const struct field *field,
 	if (items.count == 1 && item->kind == NODE_SCALAR &&
 	    !strcmp(item->text, "any"))
 		return true;
-	for_each_item(i, item, items) {
+	for_each_item(i, item, items)
+	{
 		int proto = read_protocol(r->diags, item);
 
 		ok = ok && proto >= 0;
@@ -101,10 +103,13 @@ static bool read_port_list(struct reader *r, const struct field *field,
 	for (size_t p = 0; p < protocols->count; p++) {
 		const struct node *item = items.first;
 
-		for_each_item(i, item, items) {
+		for_each_item(i, item, items)
+		{
 			struct service_match m = {
 				.proto = protocols->number[p],
-				.has_ports = true, .type = -1, .code = -1,
+				.has_ports = true,
+				.type = -1,
+				.code = -1,
 			};
 
 			if (read_ports(r->diags, item, &m.first, &m.last))
@@ -151,7 +156,8 @@ static bool read_icmp_name(struct reader *r, const struct node *node,
 		return true;
 	if (icmp_name_exists(name)) {
 		diag_error(r->diags, node_pos(node), "`%s` is no type of %s",
-			   name, ret->proto == IPPROTO_ICMP ? "icmp" : "icmpv6");
+			   name,
+			   ret->proto == IPPROTO_ICMP ? "icmp" : "icmpv6");
 		return false;
 	}
 
@@ -175,8 +181,9 @@ bool read_icmp(struct reader *r, const struct node *node, bool numbers,
 		return read_icmp_name(r, node, ret);
 	if (numbers)
 		return read_icmp_object(r, node, ret);
-	diag_error(r->diags, node_pos(node),
-		   "numbers mean different types in icmp and icmpv6; split the rule or use names");
+	diag_error(
+		r->diags, node_pos(node),
+		"numbers mean different types in icmp and icmpv6; split the rule or use names");
 	return false;
 }
 
@@ -205,7 +212,8 @@ static bool read_icmp_list(struct reader *r, const struct field *field,
 	for (size_t p = 0; p < protocols->count; p++) {
 		const struct node *item = items.first;
 
-		for_each_item(i, item, items) {
+		for_each_item(i, item, items)
+		{
 			struct service_match m = {
 				.proto = protocols->number[p],
 			};
@@ -232,8 +240,9 @@ static bool read_by_protocol(struct reader *r, const struct service_fields *f,
 	if (!read_protocols(r, &f->protocol, &protocols))
 		return false;
 	if (!protocols.count && (f->ports.key || f->icmp.key)) {
-		diag_error(r->diags, node_pos(f->protocol.value),
-			   "`any` includes every protocol and stands alone, without ports or types");
+		diag_error(
+			r->diags, node_pos(f->protocol.value),
+			"`any` includes every protocol and stands alone, without ports or types");
 		return false;
 	}
 	if (f->ports.key)
@@ -297,8 +306,7 @@ static bool read_service_list(struct reader *r, const struct service_fields *f,
 	if (!read_some_items(r->diags, f->service.value, "service", &items))
 		return false;
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-		ok = read_by_name(r, item, ret) && ok;
+	for_each_item(i, item, items) ok = read_by_name(r, item, ret) && ok;
 	return ok;
 }
 

@@ -104,8 +104,8 @@ static void read_list_file(struct reader *r, const struct node *node,
 			   struct cidrs *list)
 {
 	static const struct key_def keys[] = { { "file", true, NULL } };
-	static const struct object_def def =
-		OBJECT_DEF("a prefix list in a file", keys);
+	static const struct object_def def = OBJECT_DEF(
+		"a prefix list in a file", keys);
 	_cleanup_(buf_free) struct buf text = { 0 };
 	struct field file;
 
@@ -115,8 +115,9 @@ static void read_list_file(struct reader *r, const struct node *node,
 	if (!path)
 		return;
 	if (!r->options || !r->options->read_list) {
-		diag_error(r->diags, node_pos(file.key),
-			   "lists in files are read by the CLI, which writes them into what it pushes");
+		diag_error(
+			r->diags, node_pos(file.key),
+			"lists in files are read by the CLI, which writes them into what it pushes");
 		return;
 	}
 
@@ -137,16 +138,18 @@ static void read_list_file(struct reader *r, const struct node *node,
 	}
 	int errors = r->diags->errors;
 	if (strlen(buf_text(&text)) != text.len)
-		diag_error(r->diags, node_pos(file.value),
-			   "`%.200s` holds a NUL character: no list of addresses",
-			   path);
+		diag_error(
+			r->diags, node_pos(file.value),
+			"`%.200s` holds a NUL character: no list of addresses",
+			path);
 	else
 		read_list_text(r, index, list);
 	/* A deny list that a broken export left empty would open, silently. */
 	if (!list->count && r->diags->errors == errors)
-		diag_error(r->diags, node_pos(file.value),
-			   "`%.200s` holds no address; write [] if none is meant",
-			   path);
+		diag_error(
+			r->diags, node_pos(file.value),
+			"`%.200s` holds no address; write [] if none is meant",
+			path);
 }
 
 static void read_prefix_list(struct reader *r, struct addr_set *set,
@@ -164,7 +167,8 @@ static void read_prefix_list(struct reader *r, struct addr_set *set,
 		return;
 
 	const struct node *item = items.first;
-	for_each_item(i, item, items) {
+	for_each_item(i, item, items)
+	{
 		struct cidr cidr;
 
 		if (read_cidr(r->diags, item, &cidr))
@@ -192,10 +196,12 @@ static const struct addr_set *included_set(struct reader *r,
 
 	if (!strcmp(node->text, "self") ||
 	    (members && !strcmp(node->text, "any"))) {
-		diag_error(r->diags, node_pos(node),
-			   members ? "members can't be `%s`: write the addresses of your hosts" :
-				     "applies_to can't be `%s`",
-			   node->text);
+		diag_error(
+			r->diags, node_pos(node),
+			members ?
+				"members can't be `%s`: write the addresses of your hosts" :
+				"applies_to can't be `%s`",
+			node->text);
 		return NULL;
 	}
 
@@ -207,9 +213,10 @@ static const struct addr_set *included_set(struct reader *r,
 			   "`%s` is a network ACL; its addresses have no name",
 			   set->name);
 	else if (members && set->kind == SET_GROUP)
-		diag_error(r->diags, node_pos(node),
-			   "`%s` is a group; members are CIDRs, addresses and prefix lists",
-			   set->name);
+		diag_error(
+			r->diags, node_pos(node),
+			"`%s` is a group; members are CIDRs, addresses and prefix lists",
+			set->name);
 	else
 		return set;
 	return NULL;
@@ -268,7 +275,6 @@ void read_set(struct reader *r, struct addr_set *set, const struct node *node)
 	}
 
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-		include(r, set, item, &list);
+	for_each_item(i, item, items) include(r, set, item, &list);
 	finish_set(r, set, &list);
 }

@@ -58,8 +58,8 @@ static void read_test_port(struct reader *r, const struct field *f,
 	static const uint64_t range[2] = { 0, 65535 };
 	uint64_t port;
 
-	if (f->key && read_number(r->diags, f->value, f->key->text, range,
-				    &port))
+	if (f->key &&
+	    read_number(r->diags, f->value, f->key->text, range, &port))
 		*ret = (uint16_t)port;
 }
 
@@ -121,8 +121,7 @@ static void check_family(struct reader *r, const struct field *f,
 static void read_test(struct reader *r, const struct node *node,
 		      struct policy_test *t)
 {
-	static const char *const verdicts[] = { "allow", "drop", "deny",
-						NULL };
+	static const char *const verdicts[] = { "allow", "drop", "deny", NULL };
 	struct field f[TEST_COUNT];
 
 	if (!read_object(r->diags, node, &test_def, f))
@@ -132,8 +131,7 @@ static void read_test(struct reader *r, const struct node *node,
 		t->expect_allow = read_choice(r->diags, f[TEST_EXPECT].value,
 					      "expect", verdicts) == 0;
 	if (f[TEST_DESCRIPTION].value)
-		t->description = read_copy(r->diags,
-					   f[TEST_DESCRIPTION].value,
+		t->description = read_copy(r->diags, f[TEST_DESCRIPTION].value,
 					   "description", DESCRIPTION_MAX);
 	bool addresses = read_test_addresses(r, f, t);
 	t->proto = f[TEST_PROTOCOL].value ?
@@ -154,7 +152,8 @@ static size_t count_entries(struct reader *r, enum top_key key,
 	size_t count = 0;
 	struct items items;
 
-	for_each_document(i, r) {
+	for_each_document(i, r)
+	{
 		struct field *f = &r->top[i][key];
 
 		if (!f->value)
@@ -177,7 +176,8 @@ void read_tests(struct reader *r)
 		error_out_of_memory(r->diags);
 		return;
 	}
-	for_each_document(i, r) {
+	for_each_document(i, r)
+	{
 		const struct field *f = &r->top[i][TOP_TESTS];
 		struct items items;
 
@@ -194,12 +194,13 @@ static void read_never(struct reader *r, const struct node *node,
 		       struct policy_never *never)
 {
 	static const struct key_def keys[] = {
-		{ "from", true, NULL },	    { "to", true, NULL },
-		{ "protocol", false, NULL }, { "ports", false, NULL },
-		{ "icmp", false, NULL },     { "service", false, NULL },
+		{ "from", true, NULL },		{ "to", true, NULL },
+		{ "protocol", false, NULL },	{ "ports", false, NULL },
+		{ "icmp", false, NULL },	{ "service", false, NULL },
 		{ "description", false, NULL },
 	};
-	static const struct object_def def = OBJECT_DEF("an entry of never", keys);
+	static const struct object_def def = OBJECT_DEF("an entry of never",
+							keys);
 	struct field f[ARRAY_SIZE(keys)];
 	struct peer_list from = { 0 }, to = { 0 };
 	struct match_list matches = { 0 };
@@ -209,10 +210,9 @@ static void read_never(struct reader *r, const struct node *node,
 	never->pos = node_pos(node);
 	read_peers(r, &f[0], -1, &from);
 	read_peers(r, &f[1], -1, &to);
-	const struct service_fields fields = { .protocol = f[2],
-					       .ports = f[3],
-					       .icmp = f[4],
-					       .service = f[5] };
+	const struct service_fields fields = {
+		.protocol = f[2], .ports = f[3], .icmp = f[4], .service = f[5]
+	};
 	read_services(r, &fields, &matches);
 	never->from = from.items;
 	never->nfrom = from.count;
@@ -222,8 +222,7 @@ static void read_never(struct reader *r, const struct node *node,
 	never->nservices = matches.count;
 	if (f[6].value)
 		never->description = read_copy(r->diags, f[6].value,
-					       "description",
-					       DESCRIPTION_MAX);
+					       "description", DESCRIPTION_MAX);
 }
 
 void read_nevers(struct reader *r)
@@ -236,7 +235,8 @@ void read_nevers(struct reader *r)
 		error_out_of_memory(r->diags);
 		return;
 	}
-	for_each_document(i, r) {
+	for_each_document(i, r)
+	{
 		const struct field *f = &r->top[i][TOP_NEVER];
 		struct items items;
 

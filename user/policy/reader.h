@@ -8,7 +8,7 @@
 
 /* One document as read by the caller; text need not end in NUL. */
 struct document {
-	const char *name;	/* as shown in diagnostics */
+	const char *name; /* as shown in diagnostics */
 	const char *text;
 	size_t len;
 };
@@ -21,7 +21,7 @@ struct reader_options {
 	int (*read_list)(const char *document, const char *path,
 			 struct buf *ret, void *arg);
 	void *arg;
-	int ephemeral_first, ephemeral_last;	/* 0: 32768-60999 */
+	int ephemeral_first, ephemeral_last; /* 0: 32768-60999 */
 };
 
 /*
@@ -51,7 +51,7 @@ int policy_print(const struct policy *p, struct buf *out);
 /* The closed table of services, for `moat schema --services`. */
 struct service_entry {
 	const char *name;
-	const char *text;	/* "tcp 988, 1018-1023" */
+	const char *text; /* "tcp 988, 1018-1023" */
 };
 size_t service_table(const struct service_entry **ret);
 

@@ -78,8 +78,8 @@ size_t edit_distance(const char *a, const char *b, size_t max)
 	size_t la = strlen(a), lb = strlen(b);
 	size_t row[DISTANCE_MAX_TEXT + 1];
 
-	if (la > DISTANCE_MAX_TEXT || lb > DISTANCE_MAX_TEXT ||
-	    la > lb + max || lb > la + max)
+	if (la > DISTANCE_MAX_TEXT || lb > DISTANCE_MAX_TEXT || la > lb + max ||
+	    lb > la + max)
 		return max + 1;
 	for (size_t j = 0; j <= lb; j++)
 		row[j] = j;

@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 struct strmap_entry {
-	const char *key;	/* NULL: free */
+	const char *key; /* NULL: free */
 	void *value;
 };
 
 struct strmap {
-	struct strmap_entry *entries;	/* a power of two of them, or NULL */
+	struct strmap_entry *entries; /* a power of two of them, or NULL */
 	size_t size;
 	size_t count;
 };
@@ -21,7 +21,7 @@ struct strmap {
 void *strmap_get(const struct strmap *map, const char *key);
 /* Adds a key that is not there yet; value is not NULL. 0 or -ENOMEM. */
 int strmap_put(struct strmap *map, const char *key, void *value);
-void strmap_free(struct strmap *map);	/* back to {0} */
+void strmap_free(struct strmap *map); /* back to {0} */
 
 /*
  * Walks the keys for the one that is most like text: at most a third of its

@@ -29,7 +29,7 @@ struct tree {
 struct level {
 	struct node *node;
 	struct node **tail;
-	bool value_next;	/* mapping: a key waits for its value */
+	bool value_next; /* mapping: a key waits for its value */
 };
 
 struct builder {
@@ -40,7 +40,7 @@ struct builder {
 	struct level level[TREE_MAX_DEPTH];
 	int depth;
 	int documents;
-	bool stop;		/* an error after which nothing can be read */
+	bool stop; /* an error after which nothing can be read */
 };
 
 static void *tree_alloc(struct tree *t, size_t size)
@@ -106,8 +106,8 @@ char *node_token(const struct node *node, char *buf)
 		return strcpy(buf, "nothing");
 	if (node->kind == NODE_SCALAR)
 		return text_token(node->text, buf);
-	return strcpy(buf, node->kind == NODE_SEQUENCE ? "a list" :
-							 "a mapping");
+	return strcpy(buf,
+		      node->kind == NODE_SEQUENCE ? "a list" : "a mapping");
 }
 
 bool node_is_null(const struct node *node)
@@ -185,11 +185,13 @@ static void reject_extras(struct builder *b, const yaml_event_t *e,
 			  const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor)
-		diag_error(b->diags, mark_pos(b, e->start_mark),
-			   "anchors are not allowed here; write the value out, or quote it if it begins with &");
+		diag_error(
+			b->diags, mark_pos(b, e->start_mark),
+			"anchors are not allowed here; write the value out, or quote it if it begins with &");
 	if (tag)
-		diag_error(b->diags, mark_pos(b, e->start_mark),
-			   "tags are not allowed here; quote the value if it begins with !");
+		diag_error(
+			b->diags, mark_pos(b, e->start_mark),
+			"tags are not allowed here; quote the value if it begins with !");
 }
 
 static void on_scalar(struct builder *b, const yaml_event_t *e)
@@ -222,8 +224,9 @@ static void on_alias(struct builder *b, const yaml_event_t *e)
 {
 	struct node *node = new_node(b, e, NODE_BAD);
 
-	diag_error(b->diags, mark_pos(b, e->start_mark),
-		   "aliases are not allowed here; quote this value if it begins with *");
+	diag_error(
+		b->diags, mark_pos(b, e->start_mark),
+		"aliases are not allowed here; quote this value if it begins with *");
 	if (node)
 		attach(b, node);
 }
@@ -269,10 +272,10 @@ static void check_few_keys(struct builder *b, const struct node *mapping)
 	     key = key->next->next) {
 		const struct node *k = mapping->child;
 
-		while (k != key && (k->kind != NODE_SCALAR ||
-				    key->kind != NODE_SCALAR ||
-				    k->count != key->count ||
-				    memcmp(k->text, key->text, k->count) != 0))
+		while (k != key &&
+		       (k->kind != NODE_SCALAR || key->kind != NODE_SCALAR ||
+			k->count != key->count ||
+			memcmp(k->text, key->text, k->count) != 0))
 			k = k->next->next;
 		if (k != key)
 			repeated_key(b, key, k);
@@ -365,8 +368,8 @@ struct tree *tree_read(struct diags *diags, int file)
 
 	if (source->len > MOAT_MAX_DOCUMENT) {
 		diag_error(diags, (struct pos){ .file = file },
-			   "the document has %zu bytes, above %u",
-			   source->len, MOAT_MAX_DOCUMENT);
+			   "the document has %zu bytes, above %u", source->len,
+			   MOAT_MAX_DOCUMENT);
 		return NULL;
 	}
 
@@ -378,9 +381,8 @@ struct tree *tree_read(struct diags *diags, int file)
 		return NULL;
 	}
 	yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&b.parser,
-				     (const unsigned char *)source->text,
-				     source->len);
+	yaml_parser_set_input_string(
+		&b.parser, (const unsigned char *)source->text, source->len);
 	int r = build(&b);
 	if (r)
 		rewind_diags(diags, &start);

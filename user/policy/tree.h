@@ -22,7 +22,7 @@ enum node_kind {
 	NODE_SCALAR,
 	NODE_SEQUENCE,
 	NODE_MAPPING,
-	NODE_BAD,	/* an error was given for it already */
+	NODE_BAD, /* an error was given for it already */
 };
 
 /*
@@ -31,11 +31,11 @@ enum node_kind {
  */
 struct node {
 	uint8_t kind;
-	bool plain;		/* scalar without quotes */
+	bool plain; /* scalar without quotes */
 	uint16_t file;
 	int32_t line, column;
-	uint32_t count;		/* bytes of a scalar, items or pairs */
-	const char *text;	/* scalar; ends in NUL and holds no other */
+	uint32_t count;	  /* bytes of a scalar, items or pairs */
+	const char *text; /* scalar; ends in NUL and holds no other */
 	struct node *child;
 	struct node *next;
 };

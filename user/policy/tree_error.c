@@ -63,9 +63,10 @@ static bool hint_address(struct diags *diags, int file, yaml_mark_t mark)
 	struct pos pos = { .file = file,
 			   .line = (int)mark.line + 1,
 			   .column = (int)(mark.column + 1 + start - at) };
-	diag_error(diags, pos,
-		   "quote this value: \"%.*s\" (a colon means something in YAML)",
-		   (int)len, s->text + start);
+	diag_error(
+		diags, pos,
+		"quote this value: \"%.*s\" (a colon means something in YAML)",
+		(int)len, s->text + start);
 	return true;
 }
 
@@ -82,9 +83,10 @@ static bool hint_star(struct diags *diags, int file, yaml_mark_t mark)
 	struct pos pos = { .file = file,
 			   .line = (int)mark.line + 1,
 			   .column = (int)mark.column + 1 };
-	diag_error(diags, pos,
-		   "quote this value: \"%.*s\" (an unquoted * is an alias in YAML)",
-		   (int)len, s->text + at);
+	diag_error(
+		diags, pos,
+		"quote this value: \"%.*s\" (an unquoted * is an alias in YAML)",
+		(int)len, s->text + at);
 	return true;
 }
 

@@ -121,8 +121,8 @@ bool read_object(struct diags *d, const struct node *node,
 			continue;
 		}
 		if (!ret[known - def->keys].key)
-			ret[known - def->keys] =
-				(struct field){ key, key->next };
+			ret[known - def->keys] = (struct field){ key,
+								 key->next };
 	}
 	missing_keys(d, node, def, ret, excused);
 	return true;
@@ -140,8 +140,8 @@ bool read_items(struct diags *d, const struct node *node, const char *what,
 	return true;
 }
 
-bool read_some_items(struct diags *d, const struct node *node,
-		     const char *what, struct items *ret)
+bool read_some_items(struct diags *d, const struct node *node, const char *what,
+		     struct items *ret)
 {
 	if (!read_items(d, node, what, ret))
 		return false;
@@ -247,7 +247,8 @@ int read_choice(struct diags *d, const struct node *node, const char *what,
 	_cleanup_(buf_free) struct buf all = { 0 };
 
 	for (int i = 0; choices[i]; i++) {
-		if (node->kind == NODE_SCALAR && !strcmp(node->text, choices[i]))
+		if (node->kind == NODE_SCALAR &&
+		    !strcmp(node->text, choices[i]))
 			return i;
 		if (i && buf_puts(&all, choices[i + 1] ? ", " : " or "))
 			return -1;
@@ -279,16 +280,18 @@ const char *read_name(struct diags *d, const struct node *node,
 	if (!name)
 		return NULL;
 	if (!name_is_well_formed(name, node->count)) {
-		diag_error(d, node_pos(node),
-			   "%s %s is no name: at most 63 of letters, digits, '.', '_' and '-', the first a letter or digit",
-			   what, node_token(node, token));
+		diag_error(
+			d, node_pos(node),
+			"%s %s is no name: at most 63 of letters, digits, '.', '_' and '-', the first a letter or digit",
+			what, node_token(node, token));
 		return NULL;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
 		if (strcmp(name, reserved[i]) != 0)
 			continue;
-		diag_error(d, node_pos(node), "%s can't be `%s`: a word of the language",
-			   what, name);
+		diag_error(d, node_pos(node),
+			   "%s can't be `%s`: a word of the language", what,
+			   name);
 		return NULL;
 	}
 	return name;

@@ -24,13 +24,16 @@ struct key_def {
 	int instead;
 };
 
-#define OBJECT_KEYS_MAX 24	/* of any object */
+#define OBJECT_KEYS_MAX 24 /* of any object */
 struct object_def {
-	const char *what;	/* "a rule": for messages */
+	const char *what; /* "a rule": for messages */
 	const struct key_def *keys;
 	size_t nkeys;
 };
-#define OBJECT_DEF(what, keys) { what, keys, ARRAY_SIZE(keys) }
+#define OBJECT_DEF(what, keys) \
+	{ \
+		what, keys, ARRAY_SIZE(keys) \
+	}
 
 /* Both NULL if the key is not there. */
 struct field {
@@ -53,8 +56,8 @@ struct items {
 bool read_items(struct diags *d, const struct node *node, const char *what,
 		struct items *ret);
 /* The same, where an empty list would mean more than was written. */
-bool read_some_items(struct diags *d, const struct node *node,
-		     const char *what, struct items *ret);
+bool read_some_items(struct diags *d, const struct node *node, const char *what,
+		     struct items *ret);
 #define for_each_item(i, node, items) \
 	for (size_t i = (items).count; i-- > 0; (node) = (node)->next)
 

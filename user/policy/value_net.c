@@ -22,9 +22,10 @@ static bool forgot_quotes(struct diags *d, const struct node *node)
 	if (!key->plain || text[hex] || !strchr(text, ':') ||
 	    !node_is_null(key->next))
 		return false;
-	diag_error(d, node_pos(node),
-		   "quote this value: \"%.60s:\" (a colon means something in YAML)",
-		   text);
+	diag_error(
+		d, node_pos(node),
+		"quote this value: \"%.60s:\" (a colon means something in YAML)",
+		text);
 	return true;
 }
 
@@ -82,12 +83,14 @@ int read_protocol(struct diags *d, const struct node *node)
 	if (proto >= 0)
 		return proto;
 	if (!strcmp(text, "any"))
-		diag_error(d, node_pos(node),
-			   "`any` includes every protocol and stands alone, without ports or types");
+		diag_error(
+			d, node_pos(node),
+			"`any` includes every protocol and stands alone, without ports or types");
 	else
-		diag_error(d, node_pos(node),
-			   "%s is no protocol: any, tcp, udp, icmp, icmpv6, sctp, gre, esp, ah or 0-255",
-			   node_token(node, token));
+		diag_error(
+			d, node_pos(node),
+			"%s is no protocol: any, tcp, udp, icmp, icmpv6, sctp, gre, esp, ah or 0-255",
+			node_token(node, token));
 	return -1;
 }
 
@@ -205,9 +208,8 @@ bool read_duration(struct diags *d, const struct node *node, const char *what,
 	static const struct unit units[] = {
 		{ "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { 0 },
 	};
-	const struct measure m = {
-		units, "time such as 90s, 10m, 2h or 5d", range, "s"
-	};
+	const struct measure m = { units, "time such as 90s, 10m, 2h or 5d",
+				   range, "s" };
 
 	return read_measure(d, node, what, &m, ret);
 }
@@ -216,12 +218,14 @@ bool read_size(struct diags *d, const struct node *node, const char *what,
 	       const uint64_t range[2], uint64_t *ret)
 {
 	static const struct unit units[] = {
-		{ "", 1 },	   { "KiB", 1u << 10 }, { "MiB", 1u << 20 },
-		{ "GiB", 1u << 30 }, { 0 },
+		{ "", 1 },
+		{ "KiB", 1u << 10 },
+		{ "MiB", 1u << 20 },
+		{ "GiB", 1u << 30 },
+		{ 0 },
 	};
-	const struct measure m = {
-		units, "size such as 64KiB, 100MiB or 2GiB", range, " bytes"
-	};
+	const struct measure m = { units, "size such as 64KiB, 100MiB or 2GiB",
+				   range, " bytes" };
 
 	return read_measure(d, node, what, &m, ret);
 }

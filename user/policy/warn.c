@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 
-#define EPHEMERAL_FIRST 32768	/* Linux: net.ipv4.ip_local_port_range */
+#define EPHEMERAL_FIRST 32768 /* Linux: net.ipv4.ip_local_port_range */
 #define EPHEMERAL_LAST 60999
 
 /* Ports that give a machine away, and their usual names. */
@@ -14,11 +14,11 @@ static const struct {
 	uint16_t port;
 	const char *name;
 } admin_ports[] = {
-	{ 22, "ssh" }, { 23, "telnet" }, { 2375, "docker" },
-	{ 2376, "docker" }, { 2379, "etcd" }, { 2380, "etcd" },
-	{ 3389, "rdp" }, { 5900, "vnc" }, { 5985, "winrm" },
-	{ 5986, "winrm" }, { 6379, "redis" }, { 6443, "kube-api" },
-	{ 8265, "ray" }, { 10250, "kubelet" },
+	{ 22, "ssh" },	    { 23, "telnet" },	  { 2375, "docker" },
+	{ 2376, "docker" }, { 2379, "etcd" },	  { 2380, "etcd" },
+	{ 3389, "rdp" },    { 5900, "vnc" },	  { 5985, "winrm" },
+	{ 5986, "winrm" },  { 6379, "redis" },	  { 6443, "kube-api" },
+	{ 8265, "ray" },    { 10250, "kubelet" },
 };
 
 /* The families that a rule's peers hold as a whole, as text; NULL: none. */
@@ -127,7 +127,9 @@ void policy_warn(const struct policy *p, const struct reader_options *options,
 		 struct diags *diags)
 {
 	struct facts f;
-	struct warner w = { .f = &f, .diags = diags, .hosts = hosts,
+	struct warner w = { .f = &f,
+			    .diags = diags,
+			    .hosts = hosts,
 			    .nhosts = nhosts,
 			    .ephemeral = { EPHEMERAL_FIRST, EPHEMERAL_LAST } };
 

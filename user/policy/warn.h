@@ -15,16 +15,16 @@
 struct warner {
 	struct facts *f;
 	struct diags *diags;
-	struct span ephemeral;	/* ports */
+	struct span ephemeral; /* ports */
 	const struct moat_addr *hosts;
 	size_t nhosts;
 };
 
-void warn_groups(struct warner *w);	/* members, egress, admin ports */
-void warn_families(struct warner *w);	/* what never matches a family */
-void warn_self(struct warner *w);	/* rules inside self, Lustre */
-void warn_nacls(struct warner *w);	/* one-sided NACLs */
-void warn_carriers(struct warner *w);	/* reach, audit, hosts */
+void warn_groups(struct warner *w);   /* members, egress, admin ports */
+void warn_families(struct warner *w); /* what never matches a family */
+void warn_self(struct warner *w);     /* rules inside self, Lustre */
+void warn_nacls(struct warner *w);    /* one-sided NACLs */
+void warn_carriers(struct warner *w); /* reach, audit, hosts */
 
 static inline struct span span_ports(int proto, unsigned int first,
 				     unsigned int last)

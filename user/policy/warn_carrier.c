@@ -16,10 +16,12 @@ static const struct basic {
 } basics[] = {
 	{ { { PROTO_UDP << 16 | 53, PROTO_UDP << 16 | 53 },
 	    { PROTO_TCP << 16 | 53, PROTO_TCP << 16 | 53 } },
-	  0, "port 53: names don't resolve" },
+	  0,
+	  "port 53: names don't resolve" },
 	{ { { PROTO_UDP << 16 | 123, PROTO_UDP << 16 | 123 },
 	    { PROTO_UDP << 16 | 123, PROTO_UDP << 16 | 123 } },
-	  0, "port 123: clocks drift" },
+	  0,
+	  "port 123: clocks drift" },
 	{ { { PROTO_TCP << 16 | 80, PROTO_TCP << 16 | 80 },
 	    { PROTO_TCP << 16 | 80, PROTO_TCP << 16 | 80 } },
 	  RANGES_V4_FIRST | 0xa9fea9fe,
@@ -96,7 +98,9 @@ static char *groups_print(const struct policy *p, const size_t *groups,
 	buf_reset(buf);
 	for (size_t i = 0; i < shown; i++)
 		buf_printf(buf, "%s%s",
-			   i == 0 ? "" : i + 1 == n ? " and " : ", ",
+			   i == 0     ? "" :
+			   i + 1 == n ? " and " :
+					", ",
 			   p->groups[groups[i]].name);
 	if (shown < n)
 		buf_printf(buf, " and %zu more", n - shown);
@@ -147,10 +151,9 @@ static void warn_audit(struct warner *w, size_t g, struct buf *buf)
 	char text[RANGES_TEXT];
 	size_t n = 0;
 
-	for (size_t i = w->f->carried[g]; others && seen &&
-	     i < w->f->carried[g + 1]; i++) {
-		const struct carrier *c =
-			&w->f->carriers[w->f->carrier_of[i]];
+	for (size_t i = w->f->carried[g];
+	     others && seen && i < w->f->carried[g + 1]; i++) {
+		const struct carrier *c = &w->f->carriers[w->f->carrier_of[i]];
 		bool suspends = false;
 
 		for (size_t k = 0; k < c->ngroups; k++) {

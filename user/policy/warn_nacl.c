@@ -71,8 +71,8 @@ static bool way_back(struct warner *w, struct list_facts *list,
 	for (size_t i = 0; i < list->count && !held; i++) {
 		struct rule_facts *r = &list->rules[i];
 
-		if (r->rule->deny || (!spans_hold(r, reply) &&
-				      !(udp && spans_hold(r, service))))
+		if (r->rule->deny ||
+		    (!spans_hold(r, reply) && !(udp && spans_hold(r, service))))
 			continue;
 		held = facts_holds_peer(w->f, r, peer);
 		const struct ranges *peers = facts_peers(w->f, r);

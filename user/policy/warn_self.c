@@ -212,8 +212,7 @@ static bool has_self(const struct policy *p, size_t g,
 }
 
 /* A part of the ephemeral range of one protocol inside self. */
-static void warn_ephemeral(struct warner *w, size_t g, int direction,
-			   int proto)
+static void warn_ephemeral(struct warner *w, size_t g, int direction, int proto)
 {
 	struct list_facts *list = &w->f->groups[g][direction];
 	const struct policy *p = w->f->policy;

@@ -27,7 +27,8 @@ static bool peer_matches(const struct policy *p, const struct peer *peer,
 		return in_set(&p->sets[peer->set], &probe->remote,
 			      probe->family);
 	case PEER_CIDR:
-		return packet_in_cidr(&peer->cidr, &probe->remote, probe->family);
+		return packet_in_cidr(&peer->cidr, &probe->remote,
+				      probe->family);
 	}
 	return false;
 }
@@ -149,8 +150,8 @@ static bool credit_rule(const struct policy *p, const struct probe *probe,
 			if (r->limit.present != limited ||
 			    !rule_matches(p, r, probe))
 				continue;
-			snprintf(ret->rule, sizeof(ret->rule), "%s/%s",
-				 g->name, r->name);
+			snprintf(ret->rule, sizeof(ret->rule), "%s/%s", g->name,
+				 r->name);
 			return true;
 		}
 	}

@@ -19,18 +19,16 @@
 /* The valid sets of the kernel: tcp_valid_flags[] in
  * net/netfilter/nf_conntrack_proto_tcp.c, which leaves out PSH, ECE, CWR. */
 static const unsigned valid_flags[] = {
-	SYN, SYN | URG, SYN | ACK, RST, RST | ACK, FIN | ACK, FIN | ACK | URG,
-	ACK, ACK | URG,
+	SYN,	   SYN | URG,	    SYN | ACK, RST,	  RST | ACK,
+	FIN | ACK, FIN | ACK | URG, ACK,       ACK | URG,
 };
 
 /* RFC 792, 950 and RFC 4443: each request and the reply it gets. */
 static const struct {
 	int proto, request, reply;
 } queries[] = {
-	{ IPPROTO_ICMP, 8, 0 },
-	{ IPPROTO_ICMP, 13, 14 },
-	{ IPPROTO_ICMP, 15, 16 },
-	{ IPPROTO_ICMP, 17, 18 },
+	{ IPPROTO_ICMP, 8, 0 },	      { IPPROTO_ICMP, 13, 14 },
+	{ IPPROTO_ICMP, 15, 16 },     { IPPROTO_ICMP, 17, 18 },
 	{ IPPROTO_ICMPV6, 128, 129 },
 };
 
@@ -39,9 +37,8 @@ static const struct {
 static const struct {
 	int proto, type;
 } errors[] = {
-	{ IPPROTO_ICMP, 3 },   { IPPROTO_ICMP, 4 },
-	{ IPPROTO_ICMP, 11 },  { IPPROTO_ICMP, 12 },
-	{ IPPROTO_ICMPV6, 1 }, { IPPROTO_ICMPV6, 2 },
+	{ IPPROTO_ICMP, 3 },   { IPPROTO_ICMP, 4 },   { IPPROTO_ICMP, 11 },
+	{ IPPROTO_ICMP, 12 },  { IPPROTO_ICMPV6, 1 }, { IPPROTO_ICMPV6, 2 },
 	{ IPPROTO_ICMPV6, 3 }, { IPPROTO_ICMPV6, 4 },
 };
 
@@ -149,8 +146,8 @@ static bool asks_for_address(const struct probe *probe)
 {
 	if (probe->family == 4)
 		return probe->sport == 68 && probe->dport == 67;
-	return probe->type == 135 || probe->type == 131 ||
-	       probe->type == 132 || probe->type == 143;
+	return probe->type == 135 || probe->type == 131 || probe->type == 132 ||
+	       probe->type == 143;
 }
 
 static bool bad_source(const struct moat_addr *a, const struct probe *probe)

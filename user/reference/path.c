@@ -45,8 +45,7 @@ static bool judge_reply(const struct policy *p, const struct config *c,
 	memset(ret, 0, sizeof(*ret));
 	ret->verdict = MOAT_ALLOW;
 	ret->reason = MOAT_REASON_ESTABLISHED;
-	if (!p || !reply_of(opening, &reply) ||
-	    early_failsafe(c, &reply, &n) ||
+	if (!p || !reply_of(opening, &reply) || early_failsafe(c, &reply, &n) ||
 	    early_essential(c, &reply) != MOAT_REASON_NONE)
 		return true;
 	layer_nacl(p, c, &reply, &nacl);
@@ -138,11 +137,12 @@ static void say_denied(struct diags *diags, const struct policy_test *t,
 
 		if (!legs[i].judged || a->verdict == MOAT_ALLOW)
 			continue;
-		diag_error(diags, t->pos,
-			   "test fails: expected allow, but %s says %s (%s%s%s)",
-			   legs[i].name, verdict_name(a->verdict),
-			   reason_name(a->reason), a->rule[0] ? ", " : "",
-			   a->rule);
+		diag_error(
+			diags, t->pos,
+			"test fails: expected allow, but %s says %s (%s%s%s)",
+			legs[i].name, verdict_name(a->verdict),
+			reason_name(a->reason), a->rule[0] ? ", " : "",
+			a->rule);
 		return;
 	}
 }
@@ -175,8 +175,9 @@ void reference_run_tests(const struct policy *p, const struct config *c,
 		bool allowed = reference_path(p, c, &probe, legs);
 
 		if (!legs[0].judged && !legs[1].judged)
-			diag_error(diags, t->pos,
-				   "test judges nothing: neither src nor dst is in a group or under a network ACL");
+			diag_error(
+				diags, t->pos,
+				"test judges nothing: neither src nor dst is in a group or under a network ACL");
 		else if (allowed && !t->expect_allow)
 			say_allowed(diags, t, legs);
 		else if (!allowed && t->expect_allow)

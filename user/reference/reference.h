@@ -28,7 +28,7 @@ bool reference_reply(const struct policy *p, const struct config *c,
 /* One end of moat path. judged false: the address is in no group and no NACL
  * applies to it, so another host's business. */
 struct path_leg {
-	const char *name;	/* "sender egress", "receiver ingress",
+	const char *name; /* "sender egress", "receiver ingress",
 				   "reply egress", "reply ingress" */
 	bool judged;
 	struct answer answer;

@@ -9,12 +9,12 @@
 
 /* What a packet without a flow is to the stateful layer. */
 enum packet_kind {
-	PACKET_OPENING,		/* may open a flow */
-	PACKET_PLAIN,		/* judged by the rules, never opens a flow */
-	PACKET_MIDSTREAM,	/* TCP: ACK without SYN, FIN, RST */
-	PACKET_ANSWER,		/* only ever part of a flow */
-	PACKET_ERROR,		/* ICMP error: only ever related to a flow */
-	PACKET_REDIRECT,	/* never */
+	PACKET_OPENING,	  /* may open a flow */
+	PACKET_PLAIN,	  /* judged by the rules, never opens a flow */
+	PACKET_MIDSTREAM, /* TCP: ACK without SYN, FIN, RST */
+	PACKET_ANSWER,	  /* only ever part of a flow */
+	PACKET_ERROR,	  /* ICMP error: only ever related to a flow */
+	PACKET_REDIRECT,  /* never */
 };
 enum packet_kind packet_kind(const struct probe *probe);
 /* TCP flags without PSH, ECE and CWR; an opening SYN where none are given. */
@@ -39,7 +39,7 @@ enum moat_reason early_essential(const struct config *c,
 /* What one layer says. reason NONE: the layer has nothing to say. */
 struct layer {
 	bool denies;
-	bool audit;		/* a denial counts and lets pass */
+	bool audit; /* a denial counts and lets pass */
 	enum moat_reason reason;
 	char rule[160];
 };

@@ -22,16 +22,15 @@ const json_t *cell_find(const json_t *object, const char *path)
 
 static int add_bytes(double n, struct buf *ret)
 {
-	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB",
-					    "PiB" };
+	static const char *const unit[] = { "B",   "KiB", "MiB",
+					    "GiB", "TiB", "PiB" };
 	size_t i = 0;
 
 	while (n >= 1024 && i + 1 < ARRAY_SIZE(unit)) {
 		n /= 1024;
 		i++;
 	}
-	return buf_printf(ret, i && n < 10 ? "%.1f %s" : "%.0f %s", n,
-			  unit[i]);
+	return buf_printf(ret, i && n < 10 ? "%.1f %s" : "%.0f %s", n, unit[i]);
 }
 
 /* Names come from policies and the wire: no byte of theirs may steer a
@@ -58,7 +57,8 @@ static int add_list(const json_t *list, enum column_kind kind, struct buf *ret)
 	json_t *item;
 	int err = 0;
 
-	json_array_foreach((json_t *)list, i, item) {
+	json_array_foreach((json_t *)list, i, item)
+	{
 		if (i && !err)
 			err = buf_puts(ret, ", ");
 		if (!err)

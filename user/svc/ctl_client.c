@@ -26,7 +26,7 @@ static int64_t now_ms(void)
 /* 0 when fd is ready for events; -ETIMEDOUT or another -errno. */
 static int wait_for(int fd, short events, int64_t deadline)
 {
-	struct pollfd p = {.fd = fd, .events = events};
+	struct pollfd p = { .fd = fd, .events = events };
 	int64_t left;
 	int n;
 
@@ -59,7 +59,7 @@ static int connect_until(int fd, const struct sockaddr_un *addr,
 
 int ctl_connect(const char *path, int timeout_ms, struct ctl_client **ret)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -1;
 	struct ctl_client *c;
 	int r;
@@ -158,7 +158,7 @@ static int next_object(struct ctl_client *c, int64_t deadline, json_t **ret)
 static int send_request(struct ctl_client *c, const json_t *request,
 			int64_t deadline)
 {
-	struct buf out = {0};
+	struct buf out = { 0 };
 	int r = ctl_append(&out, request);
 
 	if (!r)
@@ -199,8 +199,10 @@ char *ctl_explain_error(int err, const char *path, char *buf, size_t len)
 	switch (err) {
 	case -EACCES:
 	case -EPERM:
-		snprintf(buf, len, "permission denied on %s: be root or a "
-			 "member of the socket's group", path);
+		snprintf(buf, len,
+			 "permission denied on %s: be root or a "
+			 "member of the socket's group",
+			 path);
 		break;
 	case -ENOENT:
 	case -ECONNREFUSED:

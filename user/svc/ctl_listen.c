@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Folder and socket, made under a tight umask. */
+/* Folder and socket, made under a tight umask; who is not let in. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,8 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "svc/ctl_listen.h"
+#include "svc/ctl_proto.h"
 
 #define BACKLOG 64
 
@@ -65,8 +67,8 @@ static int make_folders(const char *path, gid_t gid)
 /* Does anybody answer on the socket that lies there? */
 static bool answered(const struct sockaddr_un *addr)
 {
-	_cleanup_close_ int fd =
-		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = socket(
+		AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return true;
@@ -117,7 +119,7 @@ static int failed(int err, const char *path, char *text, size_t len)
 
 int ctl_listen(const char *path, gid_t gid, char *err, size_t errlen)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -1;
 	mode_t before;
 	int r;
@@ -139,4 +141,14 @@ int ctl_listen(const char *path, gid_t gid, char *err, size_t errlen)
 	if (r)
 		return failed(r, path, err, errlen);
 	return TAKE_FD(fd);
+}
+
+void ctl_turn_away(int fd, const char *why)
+{
+	_cleanup_(buf_free) struct buf out = { 0 };
+	json_t *value = ctl_error(CTL_UNREACHABLE, "%s", why);
+
+	if (value && ctl_append(&out, value) == 0)
+		(void)!send(fd, out.data, out.len, MSG_NOSIGNAL);
+	json_decref(value);
 }

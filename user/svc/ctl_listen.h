@@ -14,4 +14,7 @@
  */
 int ctl_listen(const char *path, gid_t gid, char *err, size_t errlen);
 
+/* One line, why, to a client on fd that can't be served; best effort. */
+void ctl_turn_away(int fd, const char *why);
+
 #endif

@@ -21,11 +21,12 @@ bool ctl_peer_allowed(int fd, gid_t gid, struct ctl_peer *ret)
 	socklen_t size = sizeof(groups);
 	size_t i;
 
-	*ret = (struct ctl_peer){.uid = (uid_t)-1, .gid = (gid_t)-1};
+	*ret = (struct ctl_peer){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
-	*ret = (struct ctl_peer){.uid = cred.uid, .gid = cred.gid,
-				 .pid = cred.pid};
+	*ret = (struct ctl_peer){ .uid = cred.uid,
+				  .gid = cred.gid,
+				  .pid = cred.pid };
 	if (cred.uid == 0 || cred.uid == geteuid())
 		return true;
 	/* Group 0 is what is left where there is no such group. */

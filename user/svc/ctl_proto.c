@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "svc/ctl_proto.h"
 
-#define KEEP_MAX 65536	/* bytes of memory that an idle client keeps */
+#define KEEP_MAX 65536 /* bytes of memory that an idle client keeps */
 
 int ctl_lines_add(struct ctl_lines *l, const void *data, size_t len)
 {
@@ -162,8 +162,8 @@ json_t *ctl_error(enum ctl_code code, const char *fmt, ...)
 		to_ascii(text);
 		message = json_string(text);
 	}
-	return json_pack("{s:b, s:i, s:o}", "ok", 0, "code", (int)code,
-			 "error", message);
+	return json_pack("{s:b, s:i, s:o}", "ok", 0, "code", (int)code, "error",
+			 message);
 }
 
 enum ctl_code ctl_reply_code(const json_t *reply, const char **ret_error)

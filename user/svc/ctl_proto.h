@@ -113,10 +113,10 @@
 /* Exit codes of interface.md section 3, as carried in "code". */
 enum ctl_code {
 	CTL_OK = 0,
-	CTL_NO = 1,		/* the answer is no */
-	CTL_USAGE = 2,		/* request not understood, or I/O */
-	CTL_UNREACHABLE = 3,	/* also: not allowed on this socket */
-	CTL_REFUSED = 4,	/* the old policy is in force */
+	CTL_NO = 1,	     /* the answer is no */
+	CTL_USAGE = 2,	     /* request not understood, or I/O */
+	CTL_UNREACHABLE = 3, /* also: not allowed on this socket */
+	CTL_REFUSED = 4,     /* the old policy is in force */
 	CTL_ROLLED_BACK = 5,
 };
 
@@ -127,7 +127,7 @@ enum ctl_code {
 struct ctl_lines {
 	struct buf in;
 	size_t start;	/* of the first line not yet taken */
-	size_t scanned;	/* no newline before here */
+	size_t scanned; /* no newline before here */
 };
 int ctl_lines_add(struct ctl_lines *l, const void *data, size_t len);
 /*

@@ -19,12 +19,12 @@
 #include "svc/ctl_peer.h"
 #include "svc/ctl_server.h"
 
-#define OUT_HIGH (256u << 10)	/* bytes waiting: make no more parts */
-#define PARTS_A_TURN 16		/* then the other sources have theirs */
-#define PARTS_NS 2000000u	/* … or after so long: P8 */
+#define OUT_HIGH (256u << 10) /* bytes waiting: make no more parts */
+#define PARTS_A_TURN 16	      /* then the other sources have theirs */
+#define PARTS_NS 2000000u     /* … or after so long: P8 */
 #define REQUESTS_A_TURN 8
-#define IN_HIGH (64u << 20)	/* bytes of unfinished requests, all together */
-#define ROOTS_OWN 8		/* places that only root gets */
+#define IN_HIGH (64u << 20) /* bytes of unfinished requests, all together */
+#define ROOTS_OWN 8	    /* places that only root gets */
 
 struct listener {
 	struct ctl_server *server;
@@ -43,10 +43,10 @@ struct conn {
 	struct ctl_lines lines;
 	struct buf out;
 	struct ctl_stream stream;
-	bool eof;		/* the client has sent its last */
-	bool last;		/* hang up once out is empty */
-	uint64_t since_ms;	/* of the last progress that counts */
-	uint32_t events;	/* asked of the loop */
+	bool eof;	   /* the client has sent its last */
+	bool last;	   /* hang up once out is empty */
+	uint64_t since_ms; /* of the last progress that counts */
+	uint32_t events;   /* asked of the loop */
 };
 
 struct ctl_server {
@@ -98,6 +98,13 @@ static void reply(struct conn *c, json_t *value)
 		c->last = true;
 }
 
+/* The last reply of a connection: why it ends. */
+static void hang_up(struct conn *c, enum ctl_code code, const char *why)
+{
+	reply(c, ctl_error(code, "%s", why));
+	c->last = true;
+}
+
 static const struct ctl_command *find_command(const struct ctl_server *s,
 					      const char *name)
 {
@@ -111,8 +118,7 @@ static const struct ctl_command *find_command(const struct ctl_server *s,
 static json_t *dispatch(struct conn *c, const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "cmd"));
-	struct ctl_request rq = {.json = request, .peer = &c->peer,
-				 .arg = c->server->settings.arg};
+	struct ctl_request rq = { .json = request, .peer = &c->peer };
 	const struct ctl_command *command;
 	json_t *answer;
 
@@ -122,8 +128,11 @@ static json_t *dispatch(struct conn *c, const json_t *request)
 	if (!command)
 		return ctl_error(CTL_USAGE, "unknown command %.40s", name);
 	if (c->peer.read_only && !command->look)
-		return ctl_error(CTL_UNREACHABLE, "%s: permission denied: this "
-				 "is the read-only socket", name);
+		return ctl_error(
+			CTL_UNREACHABLE,
+			"%s: permission denied: this is the read-only socket",
+			name);
+	rq.arg = c->server->settings.arg;
 	answer = command->handle(&rq);
 	if (rq.stream.next)
 		c->stream = rq.stream;
@@ -158,7 +167,8 @@ static void pump(struct conn *c)
 	int n, more;
 
 	for (n = 0; n < PARTS_A_TURN && c->stream.next && !c->last &&
-	     c->out.len < OUT_HIGH && (!n || clock_boot_ns() < end); n++) {
+		    c->out.len < OUT_HIGH && (!n || clock_boot_ns() < end);
+	     n++) {
 		part = NULL;
 		more = c->stream.next(c->stream.state, &part);
 		if (part || more <= 0)
@@ -167,7 +177,7 @@ static void pump(struct conn *c)
 			continue;
 		if (c->stream.end)
 			c->stream.end(c->stream.state);
-		c->stream = (struct ctl_stream){0};
+		c->stream = (struct ctl_stream){ 0 };
 	}
 }
 
@@ -184,9 +194,9 @@ static bool take_request(struct conn *c)
 		handle_line(c, line);
 		c->since_ms = now_ms();
 	} else if (r < 0) {
-		reply(c, ctl_error(CTL_USAGE, r == -EMSGSIZE ?
-				   "request above 16 MiB" : "bad request"));
-		c->last = true;
+		hang_up(c, CTL_USAGE,
+			r == -EMSGSIZE ? "request above 16 MiB" :
+					 "bad request");
 	}
 	return r != 0;
 }
@@ -240,9 +250,8 @@ static bool receive_some(struct conn *c)
 		return false;
 	/* Sixty-four clients of 16 MiB each would be more than there is. */
 	if (held_bytes(c->server) > IN_HIGH) {
-		reply(c, ctl_error(CTL_UNREACHABLE, "too much is being sent "
-				   "to the agent at once, try again"));
-		c->last = true;
+		hang_up(c, CTL_UNREACHABLE,
+			"too much is being sent to the agent at once, try again");
 	}
 	return true;
 }
@@ -282,8 +291,7 @@ static void on_conn(int fd, uint32_t events, void *arg)
 	struct conn *c = arg;
 
 	if ((events & EPOLLERR) ||
-	    (!busy(c) && (events & (EPOLLIN | EPOLLHUP)) &&
-	     !receive_some(c)) ||
+	    (!busy(c) && (events & (EPOLLIN | EPOLLHUP)) && !receive_some(c)) ||
 	    (busy(c) && (events & EPOLLHUP))) {
 		conn_free(c);
 		return;
@@ -317,18 +325,6 @@ static int conn_new(struct listener *l, int fd, const struct ctl_peer *peer)
 	return 0;
 }
 
-/* One line to a client that can't be served; best effort. */
-static void turn_away(int fd, enum ctl_code code, const char *why)
-{
-	json_t *value = ctl_error(code, "%s", why);
-	struct buf out = {0};
-
-	if (value && ctl_append(&out, value) == 0)
-		(void)!send(fd, out.data, out.len, MSG_NOSIGNAL);
-	json_decref(value);
-	buf_free(&out);
-}
-
 /*
  * Room for one more. At the limit, the one that has waited longest for its
  * client, of the user who has most, is hung up; those whose reply is being
@@ -337,7 +333,7 @@ static void turn_away(int fd, enum ctl_code code, const char *why)
 static bool make_room(struct listener *l, const struct ctl_peer *peer)
 {
 	unsigned int max = l->server->settings.max_connections +
-		(peer->uid == 0 ? ROOTS_OWN : 0);
+			   (peer->uid == 0 ? ROOTS_OWN : 0);
 	struct conn *c, *i, *victim = NULL;
 	unsigned int n, most = 0;
 
@@ -356,7 +352,7 @@ static bool make_room(struct listener *l, const struct ctl_peer *peer)
 	}
 	if (!victim)
 		return false;
-	turn_away(victim->fd, CTL_UNREACHABLE, "too many connections");
+	ctl_turn_away(victim->fd, "too many connections");
 	conn_free(victim);
 	return true;
 }
@@ -371,10 +367,11 @@ static void on_listen(int listen_fd, uint32_t events, void *arg)
 	if (fd < 0)
 		return;
 	if (!ctl_peer_allowed(fd, l->server->gid, &peer))
-		turn_away(fd, CTL_UNREACHABLE, "permission denied: neither "
-			  "root nor in the group of the socket");
+		ctl_turn_away(
+			fd,
+			"permission denied: neither root nor in the group of the socket");
 	else if (!make_room(l, &peer))
-		turn_away(fd, CTL_UNREACHABLE, "too many connections");
+		ctl_turn_away(fd, "too many connections");
 	else if (conn_new(l, fd, &peer) == 0)
 		fd = -1;
 }
@@ -390,7 +387,8 @@ static void on_timer(void *arg)
 	for (c = s->conns; c; c = next) {
 		next = c->next;
 		limit = busy(c) || c->lines.start < c->lines.in.len ?
-			s->settings.request_ms : s->settings.idle_ms;
+				s->settings.request_ms :
+				s->settings.idle_ms;
 		if (now - c->since_ms > limit)
 			conn_free(c);
 	}
@@ -454,8 +452,8 @@ int ctl_server_new(struct loop *loop, const struct ctl_settings *settings,
 	s->group_known = group != NULL;
 	s->gid = group ? group->gr_gid : 0;
 	for (i = 0; i < 2; i++)
-		s->listeners[i] = (struct listener){.server = s, .fd = -1,
-						    .read_only = i == 1};
+		s->listeners[i] = (struct listener){ .server = s, .fd = -1 };
+	s->listeners[1].read_only = true;
 	r = start(s, err, errlen);
 	if (r) {
 		ctl_server_free(s);

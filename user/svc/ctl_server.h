@@ -19,7 +19,7 @@ struct ctl_peer {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	bool read_only;		/* came by the read socket */
+	bool read_only; /* came by the read socket */
 };
 
 /*
@@ -36,8 +36,8 @@ struct ctl_stream {
 struct ctl_request {
 	const json_t *json;
 	const struct ctl_peer *peer;
-	void *arg;		/* of the settings */
-	struct ctl_stream stream;	/* set by a handler that streams */
+	void *arg;		  /* of the settings */
+	struct ctl_stream stream; /* set by a handler that streams */
 };
 
 /* Returns the reply (new reference), or NULL with rq->stream set. */
@@ -45,21 +45,21 @@ typedef json_t *(*ctl_handler_fn)(struct ctl_request *rq);
 
 struct ctl_command {
 	const char *name;
-	bool look;		/* allowed on the read socket */
+	bool look; /* allowed on the read socket */
 	ctl_handler_fn handle;
 };
 
 struct ctl_settings {
-	const char *control_path, *read_path;	/* read_path may be NULL */
-	const char *group;	/* of sockets and folder; unknown: root's */
-	const struct ctl_command *commands;	/* ends with a NULL name */
+	const char *control_path, *read_path; /* read_path may be NULL */
+	const char *group; /* of sockets and folder; unknown: root's */
+	const struct ctl_command *commands; /* ends with a NULL name */
 	void *arg;
-	unsigned int max_connections;	/* each socket, root's own 8 on top;
+	unsigned int max_connections; /* each socket, root's own 8 on top;
 					   0: 32. One more hangs up the one
 					   that waits longest for its client */
-	unsigned int request_ms;	/* to send a request, or to take some
+	unsigned int request_ms;      /* to send a request, or to take some
 					   of a reply; 0: 30000 */
-	unsigned int idle_ms;		/* between requests; 0: 120000 */
+	unsigned int idle_ms;	      /* between requests; 0: 120000 */
 };
 
 struct ctl_server;

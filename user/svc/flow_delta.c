@@ -13,16 +13,16 @@
 #include "svc/flow_delta.h"
 
 #define SHARDS 256
-#define FIRST_SIZE 16	/* places of a shard; others are 3/2 of one before */
+#define FIRST_SIZE 16 /* places of a shard; others are 3/2 of one before */
 
 /*
  * Counters as far as two looks at a flow are told apart: a walk later it has
  * not gained 2^31 packets or 2^47 bytes.
  */
 struct seen {
-	__u64 print;		/* 0: free */
+	__u64 print; /* 0: free */
 	__u32 packets[2];
-	__u32 bytes[2];		/* low 32 bits */
+	__u32 bytes[2]; /* low 32 bits */
 	__u16 bytes_high[2];
 	__u16 scan;
 	__u16 pad;
@@ -36,7 +36,7 @@ struct shard {
 
 struct flow_delta {
 	struct shard shard[SHARDS];
-	size_t cursor_shard, cursor;	/* of the sweep */
+	size_t cursor_shard, cursor; /* of the sweep */
 	__u16 scan;
 	__u64 seed[2];
 };
@@ -54,8 +54,8 @@ struct flow_delta *flow_delta_new(void)
 	for (i = 0; i < SHARDS; i++)
 		if (resize(&d->shard[i], FIRST_SIZE))
 			break;
-	if (i < SHARDS || getrandom(d->seed, sizeof(d->seed), 0) !=
-	    sizeof(d->seed)) {
+	if (i < SHARDS ||
+	    getrandom(d->seed, sizeof(d->seed), 0) != sizeof(d->seed)) {
 		flow_delta_free(d);
 		return NULL;
 	}
@@ -121,7 +121,7 @@ static struct seen *find(const struct shard *h, __u64 print)
 static int resize(struct shard *h, size_t size)
 {
 	struct seen *table = calloc(size, sizeof(*table));
-	struct shard to = {table, size, h->used};
+	struct shard to = { table, size, h->used };
 	size_t i;
 
 	if (!table)
@@ -187,9 +187,11 @@ int flow_delta_see(struct flow_delta *d, const struct flow_record *r,
 		/* A flow older than we are may have counted more than a
 		 * difference can hold. */
 		ret[dir].packets = fresh ? r->flow.packets[dir] :
-			gain(s->packets[dir], r->flow.packets[dir], 32);
+					   gain(s->packets[dir],
+						r->flow.packets[dir], 32);
 		ret[dir].bytes = fresh ? r->flow.bytes[dir] :
-			gain(seen_bytes(s, dir), r->flow.bytes[dir], 48);
+					 gain(seen_bytes(s, dir),
+					      r->flow.bytes[dir], 48);
 		learn(s, dir, ret[dir].packets, ret[dir].bytes);
 	}
 	return 0;
@@ -217,7 +219,7 @@ static void erase(struct shard *h, size_t hole)
 		h->table[hole] = h->table[i];
 		hole = i;
 	}
-	h->table[hole] = (struct seen){0};
+	h->table[hole] = (struct seen){ 0 };
 	h->used--;
 }
 
@@ -228,7 +230,7 @@ static void next_shard(struct flow_delta *d)
 	/* Memory of a crowd that has gone. It can wait if there is none. */
 	if (h->size > FIRST_SIZE && h->used < h->size / 4)
 		(void)resize(h, h->size / 2 > FIRST_SIZE ? h->size / 2 :
-			     FIRST_SIZE);
+							   FIRST_SIZE);
 	d->cursor = 0;
 	d->cursor_shard = (d->cursor_shard + 1) % SHARDS;
 }

@@ -13,7 +13,7 @@
 
 struct flow_delta;
 
-struct flow_delta *flow_delta_new(void);	/* NULL: -ENOMEM */
+struct flow_delta *flow_delta_new(void); /* NULL: -ENOMEM */
 void flow_delta_free(struct flow_delta *d);
 DEFINE_CLEANUP(flow_delta, flow_delta_free)
 

@@ -41,7 +41,7 @@ struct flow_series {
 };
 
 static const char *const verdicts[] = MOAT_VERDICT_NAMES;
-static const char *const directions[] = {"ingress", "egress"};
+static const char *const directions[] = { "ingress", "egress" };
 
 struct flow_series *flow_series_new(size_t max, flow_rule_fn rule, void *arg)
 {
@@ -86,7 +86,7 @@ unsigned int flow_service_port(const struct flow_record *r)
 	if (!proto_has_ports(r->key.proto))
 		return 0;
 	return ntohs(r->flow.direction == MOAT_INGRESS ? r->key.lport :
-		     r->key.rport);
+							 r->key.rport);
 }
 
 static void key_of(const struct flow_record *r, int direction, struct key *ret)
@@ -120,8 +120,8 @@ static __u32 *place(struct flow_series *s, const struct key *key)
 {
 	size_t i = hash(key) & s->mask;
 
-	while (s->index[i] && memcmp(&s->all[s->index[i] - 1].key, key,
-				     sizeof(*key)) != 0)
+	while (s->index[i] &&
+	       memcmp(&s->all[s->index[i] - 1].key, key, sizeof(*key)) != 0)
 		i = (i + 1) & s->mask;
 	return &s->index[i];
 }
@@ -136,7 +136,7 @@ static struct series *series_of(struct flow_series *s, const struct key *key)
 	if (s->count >= s->max)
 		return NULL;
 	one = &s->all[s->count++];
-	*one = (struct series){.key = *key};
+	*one = (struct series){ .key = *key };
 	if (key->failsafe)
 		snprintf(one->rule, sizeof(one->rule), "failsafe");
 	else if (key->slot != MOAT_SLOT_NONE)
@@ -204,15 +204,12 @@ static void format_one(struct metrics_out *o, const char *name,
 	char src[ADDR_TEXT], dst[ADDR_TEXT], port[8], proto[8];
 
 	snprintf(port, sizeof(port), "%u", one->key.port);
-	metrics_sample(o, name,
-		       bytes ? one->count.bytes : one->count.packets,
-		       "src", addr_print(&one->key.src, src),
-		       "dst", addr_print(&one->key.dst, dst),
-		       "dst_port", port,
+	metrics_sample(o, name, bytes ? one->count.bytes : one->count.packets,
+		       "src", addr_print(&one->key.src, src), "dst",
+		       addr_print(&one->key.dst, dst), "dst_port", port,
 		       "protocol", proto_print(one->key.proto, proto),
-		       "direction", directions[one->key.direction],
-		       "verdict", verdicts[one->key.verdict],
-		       "rule", one->rule, NULL);
+		       "direction", directions[one->key.direction], "verdict",
+		       verdicts[one->key.verdict], "rule", one->rule, NULL);
 }
 
 static void format_other(struct metrics_out *o, const char *name,
@@ -227,11 +224,9 @@ static void format_other(struct metrics_out *o, const char *name,
 			metrics_sample(o, name,
 				       bytes ? count->bytes : count->packets,
 				       "src", "other", "dst", "other",
-				       "dst_port", "other",
-				       "protocol", "other",
-				       "direction", directions[dir],
-				       "verdict", verdicts[v],
-				       "rule", "other", NULL);
+				       "dst_port", "other", "protocol", "other",
+				       "direction", directions[dir], "verdict",
+				       verdicts[v], "rule", "other", NULL);
 		}
 	}
 }
@@ -240,12 +235,12 @@ static void family(struct metrics_out *o, const struct flow_series *s,
 		   bool bytes)
 {
 	const char *name = bytes ? "moat_flow_bytes_total" :
-		"moat_flow_packets_total";
+				   "moat_flow_packets_total";
 	size_t i;
 
-	metrics_family(o, name, "counter", bytes ?
-		       "L3 bytes of flows, folded over source ports." :
-		       "Packets of flows, folded over source ports.");
+	metrics_family(o, name, "counter",
+		       bytes ? "L3 bytes of flows, folded over source ports." :
+			       "Packets of flows, folded over source ports.");
 	for (i = 0; i < s->count; i++)
 		format_one(o, name, &s->all[i], bytes);
 	format_other(o, name, s, bytes);
@@ -253,7 +248,7 @@ static void family(struct metrics_out *o, const struct flow_series *s,
 
 int flow_series_format(const struct flow_series *s, struct buf *out)
 {
-	struct metrics_out o = {.buf = out};
+	struct metrics_out o = { .buf = out };
 
 	family(&o, s, false);
 	family(&o, s, true);

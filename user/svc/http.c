@@ -38,8 +38,8 @@ struct http {
 	struct loop *loop;
 	struct http_settings settings;
 	struct MHD_Daemon *daemon;
-	int listen_fd;		/* ours; the daemon has a copy */
-	int epoll_fd;		/* the daemon's */
+	int listen_fd; /* ours; the daemon has a copy */
+	int epoll_fd;  /* the daemon's */
 	int timer;
 	struct keys keys;
 	struct http_conns conns;
@@ -73,8 +73,9 @@ static bool client_is_known(struct MHD_Connection *connection)
 	unsigned int status = ~0u;
 
 	return info && info->tls_session &&
-	       gnutls_certificate_verify_peers2(info->tls_session,
-						&status) == 0 && status == 0;
+	       gnutls_certificate_verify_peers2(info->tls_session, &status) ==
+		       0 &&
+	       status == 0;
 }
 
 /* Answered on the headers: a body is not for us, and not waited for. */
@@ -183,8 +184,10 @@ static int check_key(const char *path, char *err, size_t errlen)
 
 	if (!path || stat(path, &st) < 0 || !(st.st_mode & S_IRWXO))
 		return 0;
-	snprintf(err, errlen, "%s: mode %04o opens the key to everyone: chmod "
-		 "600", path, st.st_mode & 07777);
+	snprintf(err, errlen,
+		 "%s: mode %04o opens the key to everyone: chmod "
+		 "600",
+		 path, st.st_mode & 07777);
 	return -EACCES;
 }
 
@@ -215,29 +218,30 @@ static struct MHD_Daemon *new_daemon(struct http *h, const struct keys *k,
 				     int fd)
 {
 	struct MHD_OptionItem tls[] = {
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, k->cert.data},
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, k->key.data},
-		{MHD_OPTION_HTTPS_PRIORITIES, 0, PRIORITIES},
-		{k->client_ca.data ? MHD_OPTION_HTTPS_MEM_TRUST :
-				     MHD_OPTION_END, 0, k->client_ca.data},
-		{MHD_OPTION_END, 0, NULL},
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, k->cert.data },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, k->key.data },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, PRIORITIES },
+		{ k->client_ca.data ? MHD_OPTION_HTTPS_MEM_TRUST :
+				      MHD_OPTION_END,
+		  0, k->client_ca.data },
+		{ MHD_OPTION_END, 0, NULL },
 	};
 	struct MHD_OptionItem options[] = {
-		{MHD_OPTION_LISTEN_SOCKET, fd, NULL},
-		{MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_HARD, NULL},
-		{MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_SECONDS, NULL},
-		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL},
-		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
-		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, h},
-		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing,
-		 NULL},
-		{k->cert.data ? MHD_OPTION_ARRAY : MHD_OPTION_END, 0, tls},
-		{MHD_OPTION_END, 0, NULL},
+		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
+		{ MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_HARD, NULL },
+		{ MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_SECONDS, NULL },
+		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL },
+		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
+		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, h },
+		{ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)unescape_nothing,
+		  NULL },
+		{ k->cert.data ? MHD_OPTION_ARRAY : MHD_OPTION_END, 0, tls },
+		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	return MHD_start_daemon(MHD_USE_EPOLL | (k->cert.data ? MHD_USE_TLS :
-						 0), 0, NULL, NULL, on_request,
-				h, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | (k->cert.data ? MHD_USE_TLS : 0), 0, NULL, NULL,
+		on_request, h, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 /* Starts a daemon on a copy of our socket; the former one ends. */
@@ -256,8 +260,8 @@ static int replace_daemon(struct http *h, const struct keys *k)
 	if (!fresh)
 		return -EINVAL;
 	info = MHD_get_daemon_info(fresh, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info || loop_add_fd(h->loop, info->epoll_fd, EPOLLIN, on_epoll,
-				 h)) {
+	if (!info ||
+	    loop_add_fd(h->loop, info->epoll_fd, EPOLLIN, on_epoll, h)) {
 		MHD_stop_daemon(fresh);
 		return -ENOMEM;
 	}
@@ -276,8 +280,10 @@ static int use_keys(struct http *h, struct keys *k, char *err, size_t errlen)
 
 	if (r) {
 		snprintf(err, errlen, "%s: the HTTP server does not start%s",
-			 h->settings.listen, k->cert.data ?
-			 " (do certificate and key belong together?)" : "");
+			 h->settings.listen,
+			 k->cert.data ?
+				 " (do certificate and key belong together?)" :
+				 "");
 		return r;
 	}
 	keys_free(&h->keys);
@@ -311,8 +317,10 @@ static int start(struct http *h, char *err, size_t errlen)
 	if (h->listen_fd < 0) {
 		r = h->listen_fd;
 		if (r == -EPERM)
-			snprintf(err, errlen, "%s: not loopback, and neither "
-				 "tls nor allow_remote", t->listen);
+			snprintf(err, errlen,
+				 "%s: not loopback, and neither "
+				 "tls nor allow_remote",
+				 t->listen);
 		else
 			snprintf(err, errlen, "%s: %s", t->listen,
 				 strerror(-r));
@@ -375,12 +383,12 @@ size_t http_connections(const struct http *h)
 
 unsigned int http_port(const struct http *h)
 {
-	struct sockaddr_storage addr = {0};
+	struct sockaddr_storage addr = { 0 };
 	socklen_t len = sizeof(addr);
 
 	if (getsockname(h->listen_fd, (struct sockaddr *)&addr, &len) < 0)
 		return 0;
 	return addr.ss_family == AF_INET6 ?
-		ntohs(((struct sockaddr_in6 *)&addr)->sin6_port) :
-		ntohs(((struct sockaddr_in *)&addr)->sin_port);
+		       ntohs(((struct sockaddr_in6 *)&addr)->sin6_port) :
+		       ntohs(((struct sockaddr_in *)&addr)->sin_port);
 }

@@ -14,11 +14,11 @@
 #include "svc/http_pages.h"
 
 struct http_settings {
-	const char *listen;	/* 127.0.0.1:9849, [::1]:9849 */
-	const char *tls_cert, *tls_key;	/* PEM files; both NULL: plain */
+	const char *listen;		/* 127.0.0.1:9849, [::1]:9849 */
+	const char *tls_cert, *tls_key; /* PEM files; both NULL: plain */
 	const char *tls_client_ca;	/* PEM file; NULL: any client */
-	bool allow_remote;	/* plain on another address than loopback */
-	unsigned int life_ms;	/* of a connection; 0: 20000 */
+	bool allow_remote;    /* plain on another address than loopback */
+	unsigned int life_ms; /* of a connection; 0: 20000 */
 	http_page_fn page;
 	void *arg;
 };

@@ -17,8 +17,7 @@ static void set_peer(uint8_t ret[16], const struct sockaddr *addr)
 {
 	memset(ret, 0, 16);
 	if (addr->sa_family == AF_INET6)
-		memcpy(ret, &((const struct sockaddr_in6 *)addr)->sin6_addr,
-		       8);
+		memcpy(ret, &((const struct sockaddr_in6 *)addr)->sin6_addr, 8);
 	else
 		memcpy(ret + 12, &((const struct sockaddr_in *)addr)->sin_addr,
 		       4);

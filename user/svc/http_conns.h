@@ -14,16 +14,16 @@
 #include <sys/socket.h>
 
 struct http_conn {
-	struct http_conn *next;		/* older */
-	int fd;				/* libmicrohttpd's */
-	uint64_t since_ms;		/* clock_boot_ns / 1000000 */
-	uint8_t peer[16];		/* an IPv4 address or an IPv6 /64 */
+	struct http_conn *next; /* older */
+	int fd;			/* libmicrohttpd's */
+	uint64_t since_ms;	/* clock_boot_ns / 1000000 */
+	uint8_t peer[16];	/* an IPv4 address or an IPv6 /64 */
 	bool hung_up;
 };
 
 struct http_conns {
 	struct http_conn *newest;
-	size_t count;			/* those hung up by us not counted */
+	size_t count; /* those hung up by us not counted */
 	size_t max;
 };
 

@@ -39,7 +39,8 @@ static int parse_listen(const char *text, struct sockaddr_storage *ret,
 		v6->sin6_port = htons((uint16_t)port);
 		*ret_len = sizeof(*v6);
 		return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1 ?
-			0 : -EINVAL;
+			       0 :
+			       -EINVAL;
 	}
 	v4->sin_family = AF_INET;
 	v4->sin_port = htons((uint16_t)port);
@@ -53,7 +54,8 @@ static bool is_loopback(const struct sockaddr_storage *addr)
 		return IN6_IS_ADDR_LOOPBACK(
 			&((const struct sockaddr_in6 *)addr)->sin6_addr);
 	return ntohl(((const struct sockaddr_in *)addr)->sin_addr.s_addr) >>
-		24 == 127;
+		       24 ==
+	       127;
 }
 
 int http_listen(const char *text, bool remote)

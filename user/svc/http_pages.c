@@ -12,8 +12,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define SHARE 5				/* one part in so many */
-#define BUDGET_MAX_NS 200000000ll	/* of one second's */
+#define SHARE 5			  /* one part in so many */
+#define BUDGET_MAX_NS 200000000ll /* of one second's */
 #define HELD_MAX (16u << 20)
 #define AGE_NS 2000000000ull
 
@@ -51,9 +51,10 @@ static struct MHD_Response *respond(struct http_pages *p, struct buf *body)
 
 	if (!h)
 		return NULL;
-	*h = (struct held_page){p, body->len, buf_take(body)};
+	*h = (struct held_page){ p, body->len, buf_take(body) };
 	r = h->text ? MHD_create_response_from_buffer_with_free_callback_cls(
-		h->len, h->text, let_go, h) : NULL;
+			      h->len, h->text, let_go, h) :
+		      NULL;
 	if (!r) {
 		free(h->text);
 		return NULL;
@@ -72,7 +73,7 @@ static int make(struct http_pages *p, const char *path,
 {
 	uint64_t before = clock_boot_ns();
 	struct MHD_Response *response;
-	struct buf body = {0};
+	struct buf body = { 0 };
 	int r = p->make(path, &body, p->arg);
 
 	p->budget_ns -= (int64_t)(clock_boot_ns() - before);

@@ -18,7 +18,7 @@ struct MHD_Response;
 /* The page of a path (without query) into out. 0; -ENOENT: 404; else 500. */
 typedef int (*http_page_fn)(const char *path, struct buf *out, void *arg);
 
-#define HTTP_PAGES 4	/* paths there are, at most */
+#define HTTP_PAGES 4 /* paths there are, at most */
 
 struct http_pages {
 	http_page_fn make;
@@ -28,9 +28,9 @@ struct http_pages {
 		struct MHD_Response *response;
 		uint64_t made_ns;
 	} page[HTTP_PAGES];
-	size_t held_bytes;	/* of all pages that are still in memory */
-	int64_t budget_ns;	/* left for making */
-	uint64_t at_ns;		/* when budget_ns was right */
+	size_t held_bytes; /* of all pages that are still in memory */
+	int64_t budget_ns; /* left for making */
+	uint64_t at_ns;	   /* when budget_ns was right */
 };
 
 /* A response that the pages own, valid until the next call. 0, or what make

@@ -8,9 +8,9 @@
 #include "svc/metrics.h"
 
 static const char *const verdicts[] = MOAT_VERDICT_NAMES;
-static const char *const directions[] = {"ingress", "egress"};
-static const char *const hooks[METRICS_HOOKS] = {"tc-ingress", "tc-egress",
-						 "xdp"};
+static const char *const directions[] = { "ingress", "egress" };
+static const char *const hooks[METRICS_HOOKS] = { "tc-ingress", "tc-egress",
+						  "xdp" };
 static const char *const pushes[] = {
 #define X(symbol, name) name,
 	METRICS_PUSHES(X)
@@ -40,13 +40,13 @@ static const struct {
 	const char *name;
 	int kind;
 } reasons[] = {
-#define X(symbol, name, layer, kind) {name, MOAT_KIND_##kind},
+#define X(symbol, name, layer, kind) { name, MOAT_KIND_##kind },
 	MOAT_REASONS(X)
 #undef X
 };
 
-const double metrics_buckets[METRICS_BUCKETS] = {0.005, 0.01, 0.025, 0.05, 0.1,
-						 0.25, 0.5, 1, 2.5, 5};
+const double metrics_buckets[METRICS_BUCKETS] = { 0.005, 0.01, 0.025, 0.05, 0.1,
+						  0.25,	 0.5,  1,     2.5,  5 };
 
 void metrics_observe(struct metrics_histogram *h, double seconds)
 {
@@ -141,8 +141,8 @@ static void policy(struct metrics_out *o, const struct metrics_snapshot *s)
 	time_gauge(o, "moat_confirm_deadline_timestamp_seconds",
 		   "When an unconfirmed push will be undone, 0 for none.",
 		   s->confirm_deadline);
-	gauge(o, "moat_unassigned_addresses",
-	      "Local addresses in no group.", s->unassigned_addresses);
+	gauge(o, "moat_unassigned_addresses", "Local addresses in no group.",
+	      s->unassigned_addresses);
 	gauge(o, "moat_failsafe_addresses",
 	      "Addresses and networks that the failsafe lets in or out.",
 	      s->failsafe_peers);
@@ -166,7 +166,8 @@ static void interfaces(struct metrics_out *o, const struct metrics_snapshot *s)
 				       i->attach[hook] != NULL, "interface",
 				       i->name, "hook", hooks[hook], "attach",
 				       i->attach[hook] ? i->attach[hook] :
-				       "none", NULL);
+							 "none",
+				       NULL);
 	metrics_family(o, "moat_interface_enforcing", "gauge",
 		       "1 only when what the policy denies is really dropped.");
 	for (i = s->ifaces; i < s->ifaces + s->nifaces; i++)
@@ -215,9 +216,10 @@ static void packet_family(struct metrics_out *o,
 	const struct metrics_iface *i;
 	int dir;
 
-	metrics_family(o, name, "counter", bytes ?
-		       "L3 bytes judged, each segment with its headers." :
-		       "Packets judged; segments count each.");
+	metrics_family(
+		o, name, "counter",
+		bytes ? "L3 bytes judged, each segment with its headers." :
+			"Packets judged; segments count each.");
 	for (i = s->ifaces; i < s->ifaces + s->nifaces; i++)
 		for (dir = 0; i->stats && dir < 2; dir++)
 			reason_samples(o, name, i, dir, bytes);
@@ -232,12 +234,12 @@ static const char *rule_verdict(const struct metrics_rule *r)
 /* Labels that the families of one rule share, made once. */
 struct rule_texts {
 	struct buf text;
-	size_t *end;		/* of each rule's labels in it */
+	size_t *end; /* of each rule's labels in it */
 };
 
 static int make_texts(const struct metrics_snapshot *s, struct rule_texts *ret)
 {
-	struct metrics_out o = {.buf = &ret->text};
+	struct metrics_out o = { .buf = &ret->text };
 	const struct metrics_rule *r;
 	size_t i;
 
@@ -259,22 +261,22 @@ static struct metrics_text text_of(const struct rule_texts *t, size_t i,
 {
 	size_t from = i ? t->end[i - 1] : 0;
 
-	return (struct metrics_text){t->text.data + from, t->end[i] - from,
-				     verdict};
+	return (struct metrics_text){ t->text.data + from, t->end[i] - from,
+				      verdict };
 }
 
 static void rule_count(struct metrics_out *o, const struct metrics_snapshot *s,
 		       const struct rule_texts *t, bool bytes)
 {
 	const char *name = bytes ? "moat_rule_bytes_total" :
-		"moat_rule_packets_total";
+				   "moat_rule_packets_total";
 	const struct moat_count *hit, *would;
 	struct metrics_text text;
 	size_t i;
 
-	metrics_family(o, name, "counter", bytes ?
-		       "L3 bytes credited to a rule." :
-		       "Packets credited to a rule.");
+	metrics_family(o, name, "counter",
+		       bytes ? "L3 bytes credited to a rule." :
+			       "Packets credited to a rule.");
 	for (i = 0; i < s->nrules; i++) {
 		hit = &s->rules[i].count.hit;
 		would = &s->rules[i].count.would_drop;
@@ -292,21 +294,22 @@ static void rule_openings(struct metrics_out *o,
 			  const struct rule_texts *t, bool refused_ones)
 {
 	const char *name = refused_ones ? "moat_rule_rate_limited_total" :
-		"moat_rule_connections_total";
+					  "moat_rule_connections_total";
 	const struct metrics_rule *r;
 	struct metrics_text text;
 	size_t i;
 
-	metrics_family(o, name, "counter", refused_ones ?
-		       "Openings that a rule's limit refused." :
-		       "Flows opened under a group's rule.");
+	metrics_family(o, name, "counter",
+		       refused_ones ? "Openings that a rule's limit refused." :
+				      "Flows opened under a group's rule.");
 	for (i = 0; i < s->nrules; i++) {
 		r = &s->rules[i];
 		if (r->nacl)
 			continue;
 		text = text_of(t, i, refused_ones ? NULL : rule_verdict(r));
-		metrics_line(o, name, &text, refused_ones ? r->count.limited :
-			     r->count.connections);
+		metrics_line(o, name, &text,
+			     refused_ones ? r->count.limited :
+					    r->count.connections);
 	}
 }
 
@@ -327,16 +330,17 @@ static void rules(struct metrics_out *o, const struct metrics_snapshot *s)
 	buf_free(&t.text);
 }
 
-static void peer_family(struct metrics_out *o,
-			const struct metrics_snapshot *s, bool bytes)
+static void peer_family(struct metrics_out *o, const struct metrics_snapshot *s,
+			bool bytes)
 {
 	const char *name = bytes ? "moat_peer_bytes_total" :
-		"moat_peer_packets_total";
+				   "moat_peer_packets_total";
 	const struct metrics_peer *p;
 
-	metrics_family(o, name, "counter", bytes ?
-		       "L3 bytes of tracked flows by group and named peer." :
-		       "Packets of tracked flows by group and named peer.");
+	metrics_family(
+		o, name, "counter",
+		bytes ? "L3 bytes of tracked flows by group and named peer." :
+			"Packets of tracked flows by group and named peer.");
 	for (p = s->peers; p < s->peers + s->npeers; p++)
 		metrics_sample(o, name,
 			       bytes ? p->count.bytes : p->count.packets,
@@ -360,13 +364,11 @@ static void refused(struct metrics_out *o, const struct moat_totals *t)
 	metrics_family(o, "moat_flows_created_total", "counter",
 		       "Flows entered in a table.");
 	for (table = 0; t && table < MOAT_TABLE_COUNT; table++)
-		metrics_sample(o, "moat_flows_created_total",
-			       t->created[table], "table", tables[table],
-			       NULL);
+		metrics_sample(o, "moat_flows_created_total", t->created[table],
+			       "table", tables[table], NULL);
 }
 
-static void flow_tables(struct metrics_out *o,
-			const struct metrics_snapshot *s)
+static void flow_tables(struct metrics_out *o, const struct metrics_snapshot *s)
 {
 	size_t i;
 
@@ -401,13 +403,13 @@ static void upkeep(struct metrics_out *o, const struct metrics_upkeep *u)
 		u->failures);
 	counter(o, "moat_walk_undeleted_total",
 		"Expired flows that could not be deleted, left to the next "
-		"walk.", u->retries.undeleted);
+		"walk.",
+		u->retries.undeleted);
 	metrics_family(o, "moat_walk_retries_total", "counter",
 		       "Calls on flow tables made again, by what failed.");
 	for (i = 0; i < FLOWS_RETRY_COUNT; i++)
 		metrics_sample(o, "moat_walk_retries_total",
-			       u->retries.count[i], "reason", retries[i],
-			       NULL);
+			       u->retries.count[i], "reason", retries[i], NULL);
 	metrics_family(o, "moat_walk_cpu_seconds_total", "counter",
 		       "CPU time that walks took.");
 	metrics_sample_float(o, "moat_walk_cpu_seconds_total", u->cpu_seconds,
@@ -416,7 +418,8 @@ static void upkeep(struct metrics_out *o, const struct metrics_upkeep *u)
 		   "From begin to end of the last walk.", u->walk_seconds);
 	time_gauge(o, "moat_walk_longest_slice_seconds",
 		   "Longest slice of the last walk; the agent answers nobody "
-		   "meanwhile.", u->longest_slice);
+		   "meanwhile.",
+		   u->longest_slice);
 }
 
 static void totals(struct metrics_out *o, const struct metrics_snapshot *s)
@@ -433,7 +436,8 @@ static void totals(struct metrics_out *o, const struct metrics_snapshot *s)
 			s->totals->xdp_dropped);
 		counter(o, "moat_fallback_packets_total",
 			"Packets judged by the previous policy because a "
-			"deadline passed.", s->totals->fallback);
+			"deadline passed.",
+			s->totals->fallback);
 	}
 	metrics_family(o, "moat_map_bytes", "gauge",
 		       "Memory of a map as the kernel accounts it.");
@@ -471,7 +475,7 @@ static void process(struct metrics_out *o, const struct metrics_process *p)
 
 int metrics_format(const struct metrics_snapshot *s, struct buf *out)
 {
-	struct metrics_out o = {.buf = out};
+	struct metrics_out o = { .buf = out };
 
 	about(&o, s);
 	policy(&o, s);

@@ -28,14 +28,14 @@ enum metrics_push {
 #define X(symbol, name) METRICS_PUSH_##symbol,
 	METRICS_PUSHES(X)
 #undef X
-	METRICS_PUSH_COUNT
+		METRICS_PUSH_COUNT
 };
 
 /* Upper bounds in seconds are those of metrics_buckets. */
 #define METRICS_BUCKETS 10
 extern const double metrics_buckets[METRICS_BUCKETS];
 struct metrics_histogram {
-	uint64_t bucket[METRICS_BUCKETS];	/* not cumulative */
+	uint64_t bucket[METRICS_BUCKETS]; /* not cumulative */
 	uint64_t count;
 	double sum;
 };
@@ -51,15 +51,15 @@ enum metrics_expiry {
 #define X(symbol, name) METRICS_EXPIRY_##symbol,
 	METRICS_EXPIRIES(X)
 #undef X
-	METRICS_EXPIRY_COUNT
+		METRICS_EXPIRY_COUNT
 };
 
-#define METRICS_HOOKS 3		/* tc-ingress, tc-egress, xdp */
+#define METRICS_HOOKS 3 /* tc-ingress, tc-egress, xdp */
 struct metrics_iface {
 	const char *name;
-	const char *attach[METRICS_HOOKS];	/* "tcx", …; NULL: nothing */
+	const char *attach[METRICS_HOOKS]; /* "tcx", …; NULL: nothing */
 	bool enforcing;
-	const struct iface_stats *stats;	/* NULL: none known */
+	const struct iface_stats *stats; /* NULL: none known */
 };
 
 struct metrics_rule {
@@ -92,31 +92,31 @@ struct metrics_process {
 
 /* The walks over the flow tables. */
 struct metrics_upkeep {
-	uint64_t walks;		/* complete */
-	uint64_t failures;	/* tables that could not be walked to the end */
-	double cpu_seconds;	/* of all of them */
-	double walk_seconds;	/* the last one, from begin to end */
-	double longest_slice;	/* of the last one, seconds: nothing else of the
+	uint64_t walks;	      /* complete */
+	uint64_t failures;    /* tables that could not be walked to the end */
+	double cpu_seconds;   /* of all of them */
+	double walk_seconds;  /* the last one, from begin to end */
+	double longest_slice; /* of the last one, seconds: nothing else of the
 				   agent's runs meanwhile */
 	struct flows_retries retries;
 };
 
 struct metrics_snapshot {
 	const char *version, *config_sha256;
-	const char *policy, *revision;	/* policy NULL: nothing in force */
-	const char *mode;		/* enforce, audit: max_mode taken in */
+	const char *policy, *revision; /* policy NULL: nothing in force */
+	const char *mode;	       /* enforce, audit: max_mode taken in */
 	uint32_t generation;
 	bool last_push_ok;
-	double last_push_time;		/* seconds since 1970, 0: none */
+	double last_push_time; /* seconds since 1970, 0: none */
 	uint64_t pushes[METRICS_PUSH_COUNT];
 	struct metrics_histogram push_seconds;
 	bool policy_file_differs;
-	double confirm_deadline;	/* seconds since 1970, 0: none */
+	double confirm_deadline; /* seconds since 1970, 0: none */
 	uint64_t unassigned_addresses, failsafe_peers, drift_repairs;
 	uint64_t image_bytes;
 	uint64_t expired[METRICS_EXPIRY_COUNT], killed;
 	struct metrics_upkeep upkeep;
-	const struct moat_totals *totals;	/* NULL: not readable */
+	const struct moat_totals *totals; /* NULL: not readable */
 	const struct metrics_iface *ifaces;
 	size_t nifaces;
 	const struct metrics_rule *rules;
@@ -150,13 +150,13 @@ void metrics_sample(struct metrics_out *o, const char *name, uint64_t value,
 /* The labels alone, with commas: for what several families repeat. */
 void metrics_labels(struct metrics_out *o, ...) __attribute__((sentinel));
 struct metrics_text {
-	const char *labels;	/* of metrics_labels(), not terminated */
+	const char *labels; /* of metrics_labels(), not terminated */
 	size_t len;
-	const char *verdict;	/* a further label, or NULL */
+	const char *verdict; /* a further label, or NULL */
 };
 void metrics_line(struct metrics_out *o, const char *name,
 		  const struct metrics_text *t, uint64_t value);
-void metrics_sample_float(struct metrics_out *o, const char *name,
-			  double value, ...) __attribute__((sentinel));
+void metrics_sample_float(struct metrics_out *o, const char *name, double value,
+			  ...) __attribute__((sentinel));
 
 #endif

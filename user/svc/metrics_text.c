@@ -25,8 +25,10 @@ static size_t utf8_length(const unsigned char *s)
 
 	if (s[0] < 0x80)
 		return 1;
-	n = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 :
-		s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+	n = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 :
+	    s[0] >= 0xe0 && s[0] < 0xf0	 ? 3 :
+	    s[0] >= 0xc2 && s[0] < 0xe0	 ? 2 :
+					   0;
 	for (i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
@@ -45,8 +47,11 @@ static void escaped(struct metrics_out *o, const char *value)
 
 	for (; *p; p += n) {
 		n = utf8_length(p);
-		instead = n == 0 ? "?" : *p == '\\' ? "\\\\" :
-			*p == '"' ? "\\\"" : *p == '\n' ? "\\n" : NULL;
+		instead = n == 0     ? "?" :
+			  *p == '\\' ? "\\\\" :
+			  *p == '"'  ? "\\\"" :
+			  *p == '\n' ? "\\n" :
+				       NULL;
 		n = n ? n : 1;
 		if (!instead)
 			continue;
@@ -135,8 +140,8 @@ void metrics_sample(struct metrics_out *o, const char *name, uint64_t value,
 	number(o, value);
 }
 
-void metrics_sample_float(struct metrics_out *o, const char *name,
-			  double value, ...)
+void metrics_sample_float(struct metrics_out *o, const char *name, double value,
+			  ...)
 {
 	va_list ap;
 

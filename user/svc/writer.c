@@ -9,8 +9,8 @@
 #include "base/cleanup.h"
 #include "svc/cells.h"
 
-#define GAP 2		/* spaces between columns */
-#define NARROW 6	/* no column is squeezed below this */
+#define GAP 2	 /* spaces between columns */
+#define NARROW 6 /* no column is squeezed below this */
 #define MAX_COLUMNS 16
 
 void writer_init(struct writer *w, FILE *out, enum writer_format format,
@@ -53,16 +53,16 @@ int writer_line(struct writer *w, const json_t *value)
 
 struct cell {
 	struct buf text;
-	size_t at;	/* what earlier lines of the row have printed */
+	size_t at; /* what earlier lines of the row have printed */
 };
 
 struct layout {
 	const struct column *columns;
 	size_t count;
 	size_t width[MAX_COLUMNS];
-	bool number[MAX_COLUMNS];	/* holds one */
-	bool other[MAX_COLUMNS];	/* holds something else */
-	bool right[MAX_COLUMNS];	/* numbers alone */
+	bool number[MAX_COLUMNS]; /* holds one */
+	bool other[MAX_COLUMNS];  /* holds something else */
+	bool right[MAX_COLUMNS];  /* numbers alone */
 };
 
 static void free_cells(struct cell **cells)
@@ -81,7 +81,8 @@ static int measure(struct layout *l, const json_t *rows)
 
 	for (size_t c = 0; c < l->count; c++)
 		l->width[c] = strlen(l->columns[c].title);
-	json_array_foreach((json_t *)rows, i, row) {
+	json_array_foreach((json_t *)rows, i, row)
+	{
 		for (size_t c = 0; c < l->count; c++) {
 			size_t width;
 
@@ -139,8 +140,8 @@ static bool put_cell(struct writer *w, const struct layout *l, size_t c,
 	buf_printf(line, "%*s%s%.*s%s", l->right[c] ? (int)pad : 0, "", color,
 		   (int)shown, text, *color ? "\033[0m" : "");
 	if (c + 1 < l->count)
-		buf_printf(line, "%*s",
-			   (int)(l->right[c] ? GAP : pad + GAP), "");
+		buf_printf(line, "%*s", (int)(l->right[c] ? GAP : pad + GAP),
+			   "");
 	cell->at += len;
 	while (buf_text(&cell->text)[cell->at] == ' ')
 		cell->at++;
@@ -166,8 +167,8 @@ static void put_row(struct writer *w, const struct layout *l,
 
 static int put_rows(struct writer *w, struct layout *l, const json_t *rows)
 {
-	_cleanup_(free_cells) struct cell *cells =
-		calloc(MAX_COLUMNS, sizeof(*cells));
+	_cleanup_(free_cells) struct cell *cells = calloc(MAX_COLUMNS,
+							  sizeof(*cells));
 	const json_t *row;
 	size_t i;
 
@@ -176,14 +177,15 @@ static int put_rows(struct writer *w, struct layout *l, const json_t *rows)
 	for (size_t c = 0; c < l->count; c++)
 		buf_puts(&cells[c].text, l->columns[c].title);
 	put_row(w, l, cells);
-	json_array_foreach((json_t *)rows, i, row) {
+	json_array_foreach((json_t *)rows, i, row)
+	{
 		for (size_t c = 0; c < l->count; c++) {
 			const struct column *column = &l->columns[c];
 
 			buf_reset(&cells[c].text);
 			cells[c].at = 0;
-			if (cell_text(cell_find(row, column->key),
-				      column->kind, &cells[c].text))
+			if (cell_text(cell_find(row, column->key), column->kind,
+				      &cells[c].text))
 				return -ENOMEM;
 		}
 		put_row(w, l, cells);
@@ -251,8 +253,9 @@ int writer_facts(struct writer *w, const json_t *object,
 		fprintf(w->out, "%s:%*s", facts[i].title,
 			(int)(indent - strlen(facts[i].title) - 1), "");
 		put_wrapped(w, buf_text(&text), indent,
-			    w->color ? cell_color(facts[i].kind,
-						  buf_text(&text)) : "");
+			    w->color ?
+				    cell_color(facts[i].kind, buf_text(&text)) :
+				    "");
 	}
 	return done(w);
 }

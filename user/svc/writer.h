@@ -14,14 +14,17 @@
 
 #include <jansson.h>
 
-#define WRITER_WIDTH 80	/* columns that every table fits */
+#define WRITER_WIDTH 80 /* columns that every table fits */
 
 enum writer_format { WRITER_TABLE, WRITER_JSON };
-enum writer_color { WRITER_COLOR_AUTO, WRITER_COLOR_ALWAYS,
-		    WRITER_COLOR_NEVER };
+enum writer_color {
+	WRITER_COLOR_AUTO,
+	WRITER_COLOR_ALWAYS,
+	WRITER_COLOR_NEVER
+};
 
 struct writer {
-	FILE *out;	/* not owned */
+	FILE *out; /* not owned */
 	enum writer_format format;
 	bool color;
 };
@@ -33,7 +36,7 @@ void writer_init(struct writer *w, FILE *out, enum writer_format format,
 enum column_kind {
 	COLUMN_PLAIN,	/* text, or a number set right */
 	COLUMN_BYTES,	/* a number as 1.5 MiB */
-	COLUMN_VERDICT,	/* allow green, drop red, would-drop yellow */
+	COLUMN_VERDICT, /* allow green, drop red, would-drop yellow */
 	COLUMN_STATE,	/* true, yes, ok green; false, no, failed red */
 };
 

@@ -14,7 +14,8 @@
 #include "agent/wire.h"
 #include "base/addr.h"
 
-#define BASE "version: 1\nname: t\nmode: %s\nsecurity_groups:\n" \
+#define BASE \
+	"version: 1\nname: t\nmode: %s\nsecurity_groups:\n" \
 	"  g: {members: [10.0.0.1], ingress: [{name: a, from: [any], " \
 	"protocol: tcp, ports: [80]}], egress: []}\n"
 
@@ -69,9 +70,12 @@ static void takes(void **state)
 	struct buf text = {};
 	struct config c = {};
 
-	assert_int_equal(read_it("enforce", "tests: [{src: 10.0.0.2, dst: "
+	assert_int_equal(read_it("enforce",
+				 "tests: [{src: 10.0.0.2, dst: "
 				 "10.0.0.1, dport: 80, protocol: tcp, expect: "
-				 "allow}]\n", &h, &text), 0);
+				 "allow}]\n",
+				 &h, &text),
+			 0);
 	assert_string_equal(h->record->policy, "t");
 	assert_int_equal(strlen(h->record->revision), 12);
 	assert_int_equal(strlen(h->record->sha256), 64);
@@ -97,9 +101,13 @@ static void audit_by_policy(void **state)
 
 static struct probe probe(int family, int proto)
 {
-	struct probe p = {.direction = MOAT_INGRESS, .family = family,
-			  .proto = proto, .sport = 0x1234, .dport = 0x5678,
-			  .type = 8, .code = 3};
+	struct probe p = { .direction = MOAT_INGRESS,
+			   .family = family,
+			   .proto = proto,
+			   .sport = 0x1234,
+			   .dport = 0x5678,
+			   .type = 8,
+			   .code = 3 };
 	int f;
 
 	addr_parse(family == 4 ? "10.0.0.1" : "fd00::1", &p.local, &f);
@@ -152,7 +160,7 @@ static void wire6(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses), cmocka_unit_test(takes),
+		cmocka_unit_test(refuses),	   cmocka_unit_test(takes),
 		cmocka_unit_test(audit_by_policy), cmocka_unit_test(wire4),
 		cmocka_unit_test(wire6),
 	};

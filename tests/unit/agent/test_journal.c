@@ -75,9 +75,8 @@ static void assert_holds(int n, bool can_go_on)
 
 	assert_int_equal(journal_read(dir, "j", &list, &end), 0);
 	assert_int_equal(json_array_size(list), n);
-	json_array_foreach(list, i, entry)
-		assert_int_equal(json_integer_value(
-			json_object_get(entry, "generation")), i);
+	json_array_foreach(list, i, entry) assert_int_equal(
+		json_integer_value(json_object_get(entry, "generation")), i);
 	assert_int_equal(end != 0, can_go_on);
 	json_decref(list);
 }
@@ -217,8 +216,8 @@ static void earlier_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(round_trip), TEST(no_room), TEST(torn), TEST(damage),
-		TEST(earlier_format),
+		TEST(round_trip), TEST(no_room),	TEST(torn),
+		TEST(damage),	  TEST(earlier_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,16 +20,17 @@ static const char document[] =
 	"egress: []}\n";
 
 static struct net_link links[] = {
-	{.ifindex = 1, .name = "lo", .type = ARPHRD_LOOPBACK},
-	{.ifindex = 2, .name = "eth0", .type = ARPHRD_ETHER},
-	{.ifindex = 3, .name = "docker0", .type = ARPHRD_ETHER},
+	{ .ifindex = 1, .name = "lo", .type = ARPHRD_LOOPBACK },
+	{ .ifindex = 2, .name = "eth0", .type = ARPHRD_ETHER },
+	{ .ifindex = 3, .name = "docker0", .type = ARPHRD_ETHER },
 };
-static const struct selection taken[] = {{false, ""}, {true, ""},
-					 {false, ""}};
+static const struct selection taken[] = { { false, "" },
+					  { true, "" },
+					  { false, "" } };
 
 static struct net_addr address(const char *text, uint32_t ifindex)
 {
-	struct net_addr a = {.ifindex = ifindex, .global = true};
+	struct net_addr a = { .ifindex = ifindex, .global = true };
 	int family;
 
 	assert_int_equal(addr_parse(text, &a.addr, &family), 0);
@@ -51,10 +52,10 @@ static int setup(void **state)
 	struct config *c = config_default();
 	struct diags diags = {};
 
-	w->facts = (struct netfacts){.links = links, .nlinks = 3,
-				     .addrs = w->addrs};
-	assert_int_equal(held_read(document, NULL, c, &diags,
-				   &w->held), 0);
+	w->facts = (struct netfacts){ .links = links,
+				      .nlinks = 3,
+				      .addrs = w->addrs };
+	assert_int_equal(held_read(document, NULL, c, &diags, &w->held), 0);
 	diags_free(&diags);
 	config_free(c);
 	*state = w;
@@ -90,7 +91,8 @@ static const struct local *find(const struct world *w, const char *text)
 static void compute(struct world *w)
 {
 	assert_int_equal(locals_compute(&w->facts, taken, w->held->policy,
-					&w->l, &w->n), 0);
+					&w->l, &w->n),
+			 0);
 }
 
 static void kinds(void **state)
@@ -99,7 +101,7 @@ static void kinds(void **state)
 
 	add(w, "127.0.0.1", 1);
 	add(w, "::1", 1);
-	add(w, "10.0.0.99", 1);		/* a VIP */
+	add(w, "10.0.0.99", 1); /* a VIP */
 	add(w, "10.0.0.1", 2);
 	add(w, "192.0.2.1", 2);
 	add(w, "172.17.0.1", 3);
@@ -167,7 +169,7 @@ static void map_entries(void **state)
 
 	a = add(w, "10.0.0.1", 2);
 	a->broadcast = address("10.0.0.255", 2).addr;
-	a = add(w, "10.0.0.7", 2);	/* /32: its own broadcast */
+	a = add(w, "10.0.0.7", 2); /* /32: its own broadcast */
 	a->broadcast = a->addr;
 	a = add(w, "2001:db8::5", 2);
 	a->temporary = true;
@@ -180,8 +182,7 @@ static void map_entries(void **state)
 	assert_int_equal(own[0].own.ifindex, 2);
 	locals_first(w->l, w->n, 2, &first);
 	assert_true(addr_equal(&first.first4, &own[0].addr));
-	assert_true(addr_equal(&first.first6,
-			       &find(w, "fd00::1")->net.addr));
+	assert_true(addr_equal(&first.first6, &find(w, "fd00::1")->net.addr));
 	free(own);
 }
 
@@ -189,7 +190,9 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(kinds), TEST(followers), TEST(follows_the_other_family),
+		TEST(kinds),
+		TEST(followers),
+		TEST(follows_the_other_family),
 		TEST(map_entries),
 	};
 

@@ -15,36 +15,52 @@
 
 /* One of each kind that a host may have. */
 static struct net_link links[] = {
-	{.ifindex = 1, .name = "lo", .type = ARPHRD_LOOPBACK},
-	{.ifindex = 2, .name = "eth0", .type = ARPHRD_ETHER, .carrier = true},
-	{.ifindex = 3, .name = "eth1", .type = ARPHRD_ETHER, .master = 5},
-	{.ifindex = 4, .name = "eth2", .type = ARPHRD_ETHER, .master = 5},
-	{.ifindex = 5, .name = "bond0", .type = ARPHRD_ETHER, .kind = "bond"},
-	{.ifindex = 6, .name = "bond0.7", .type = ARPHRD_ETHER,
-	 .kind = "vlan", .lower = 5},
-	{.ifindex = 7, .name = "br0", .type = ARPHRD_ETHER,
-	 .kind = "bridge"},
-	{.ifindex = 8, .name = "eth3", .type = ARPHRD_ETHER, .master = 7},
-	{.ifindex = 9, .name = "docker0", .type = ARPHRD_ETHER,
-	 .kind = "bridge"},
-	{.ifindex = 10, .name = "veth1", .type = ARPHRD_ETHER,
-	 .kind = "veth"},
-	{.ifindex = 11, .name = "veth2", .type = ARPHRD_ETHER, .kind = "veth",
-	 .default_route = true},
-	{.ifindex = 12, .name = "ib0", .type = ARPHRD_INFINIBAND},
-	{.ifindex = 13, .name = "wg0", .type = ARPHRD_NONE,
-	 .kind = "wireguard"},
-	{.ifindex = 14, .name = "vxlan9", .type = ARPHRD_ETHER,
-	 .kind = "vxlan", .lower = 2},
-	{.ifindex = 15, .name = "mv0", .type = ARPHRD_ETHER,
-	 .kind = "macvlan", .lower = 10},
-	{.ifindex = 16, .name = "dummy0", .type = ARPHRD_ETHER,
-	 .kind = "dummy"},
-	{.ifindex = 17, .name = "can0", .type = 280},
-	{.ifindex = 18, .name = "eth4", .type = ARPHRD_ETHER},
+	{ .ifindex = 1, .name = "lo", .type = ARPHRD_LOOPBACK },
+	{ .ifindex = 2, .name = "eth0", .type = ARPHRD_ETHER, .carrier = true },
+	{ .ifindex = 3, .name = "eth1", .type = ARPHRD_ETHER, .master = 5 },
+	{ .ifindex = 4, .name = "eth2", .type = ARPHRD_ETHER, .master = 5 },
+	{ .ifindex = 5, .name = "bond0", .type = ARPHRD_ETHER, .kind = "bond" },
+	{ .ifindex = 6,
+	  .name = "bond0.7",
+	  .type = ARPHRD_ETHER,
+	  .kind = "vlan",
+	  .lower = 5 },
+	{ .ifindex = 7, .name = "br0", .type = ARPHRD_ETHER, .kind = "bridge" },
+	{ .ifindex = 8, .name = "eth3", .type = ARPHRD_ETHER, .master = 7 },
+	{ .ifindex = 9,
+	  .name = "docker0",
+	  .type = ARPHRD_ETHER,
+	  .kind = "bridge" },
+	{ .ifindex = 10, .name = "veth1", .type = ARPHRD_ETHER, .kind = "veth" },
+	{ .ifindex = 11,
+	  .name = "veth2",
+	  .type = ARPHRD_ETHER,
+	  .kind = "veth",
+	  .default_route = true },
+	{ .ifindex = 12, .name = "ib0", .type = ARPHRD_INFINIBAND },
+	{ .ifindex = 13,
+	  .name = "wg0",
+	  .type = ARPHRD_NONE,
+	  .kind = "wireguard" },
+	{ .ifindex = 14,
+	  .name = "vxlan9",
+	  .type = ARPHRD_ETHER,
+	  .kind = "vxlan",
+	  .lower = 2 },
+	{ .ifindex = 15,
+	  .name = "mv0",
+	  .type = ARPHRD_ETHER,
+	  .kind = "macvlan",
+	  .lower = 10 },
+	{ .ifindex = 16,
+	  .name = "dummy0",
+	  .type = ARPHRD_ETHER,
+	  .kind = "dummy" },
+	{ .ifindex = 17, .name = "can0", .type = 280 },
+	{ .ifindex = 18, .name = "eth4", .type = ARPHRD_ETHER },
 };
 #define NLINKS ARRAY_SIZE(links)
-static const struct netfacts facts = {.links = links, .nlinks = NLINKS};
+static const struct netfacts facts = { .links = links, .nlinks = NLINKS };
 
 static struct selection chosen[NLINKS];
 
@@ -73,11 +89,11 @@ static void takes(const char *const *names)
 
 static void by_auto(void **state)
 {
-	const struct config c = {.interfaces_auto = true};
+	const struct config c = { .interfaces_auto = true };
 
 	select_interfaces(&c, &facts, chosen);
-	takes((const char *const[]){"eth0", "bond0", "eth3", "veth2", "ib0",
-				    "mv0", "eth4", NULL});
+	takes((const char *const[]){ "eth0", "bond0", "eth3", "veth2", "ib0",
+				     "mv0", "eth4", NULL });
 	assert_string_equal(of("eth1")->why, "port of bond0, which is taken");
 	assert_string_equal(of("bond0.7")->why,
 			    "on top of bond0, which is taken");
@@ -94,13 +110,13 @@ static void by_auto(void **state)
 /* A glob takes nothing twice; what decapsulates is another packet. */
 static void by_star(void **state)
 {
-	char *all[] = {"*"};
-	const struct config c = {.interfaces = all, .ninterfaces = 1};
+	char *all[] = { "*" };
+	const struct config c = { .interfaces = all, .ninterfaces = 1 };
 
 	select_interfaces(&c, &facts, chosen);
-	takes((const char *const[]){"eth0", "bond0", "br0", "docker0",
-				    "veth1", "veth2", "ib0", "wg0", "vxlan9",
-				    "dummy0", "can0", "eth4", NULL});
+	takes((const char *const[]){ "eth0", "bond0", "br0", "docker0", "veth1",
+				     "veth2", "ib0", "wg0", "vxlan9", "dummy0",
+				     "can0", "eth4", NULL });
 	assert_string_equal(of("eth3")->why, "port of br0, which is taken");
 	assert_string_equal(of("mv0")->why, "on top of veth1, which is taken");
 	assert_string_equal(of("eth0")->why, "matches *");
@@ -109,13 +125,15 @@ static void by_star(void **state)
 /* A name takes what no glob would; exclude wins over everything. */
 static void by_name(void **state)
 {
-	char *names[] = {"eth*", "bond0", "eth1", "lo"};
-	char *not[] = {"eth4", "eth0*"};
-	const struct config c = {.interfaces = names, .ninterfaces = 4,
-				 .exclude = not, .nexclude = 2};
+	char *names[] = { "eth*", "bond0", "eth1", "lo" };
+	char *except[] = { "eth4", "eth0*" };
+	const struct config c = { .interfaces = names,
+				  .ninterfaces = 4,
+				  .exclude = except,
+				  .nexclude = 2 };
 
 	select_interfaces(&c, &facts, chosen);
-	takes((const char *const[]){"eth1", "bond0", "eth3", NULL});
+	takes((const char *const[]){ "eth1", "bond0", "eth3", NULL });
 	assert_string_equal(of("eth1")->why, "named in the configuration");
 	assert_string_equal(of("eth2")->why, "port of bond0, which is taken");
 	assert_string_equal(of("eth4")->why, "excluded by eth4");
@@ -126,11 +144,11 @@ static void by_name(void **state)
 static void cycles(void **state)
 {
 	struct net_link ring[] = {
-		{.ifindex = 1, .name = "a", .type = ARPHRD_ETHER, .lower = 2},
-		{.ifindex = 2, .name = "b", .type = ARPHRD_ETHER, .master = 1},
+		{ .ifindex = 1, .name = "a", .type = ARPHRD_ETHER, .lower = 2 },
+		{ .ifindex = 2, .name = "b", .type = ARPHRD_ETHER, .master = 1 },
 	};
-	const struct netfacts f = {.links = ring, .nlinks = 2};
-	const struct config c = {.interfaces_auto = true};
+	const struct netfacts f = { .links = ring, .nlinks = 2 };
+	const struct config c = { .interfaces_auto = true };
 	struct selection s[2];
 
 	select_interfaces(&c, &f, s);
@@ -175,7 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_auto), cmocka_unit_test(by_star),
 		cmocka_unit_test(by_name), cmocka_unit_test(cycles),
-		cmocka_unit_test(types), cmocka_unit_test(xdp_modes),
+		cmocka_unit_test(types),   cmocka_unit_test(xdp_modes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

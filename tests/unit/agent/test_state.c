@@ -45,10 +45,14 @@ static int teardown(void **state)
 
 static struct record sample(uint32_t generation)
 {
-	struct record r = {.document = "version: 1\nname: \"x\"\n",
-			   .policy = "x", .revision = "r", .message = "why",
-			   .time_ms = 1700000000123, .uid = 4294967294u,
-			   .audit = true, .generation = generation};
+	struct record r = { .document = "version: 1\nname: \"x\"\n",
+			    .policy = "x",
+			    .revision = "r",
+			    .message = "why",
+			    .time_ms = 1700000000123,
+			    .uid = 4294967294u,
+			    .audit = true,
+			    .generation = generation };
 
 	sha256_text(r.document, strlen(r.document), r.sha256);
 	memset(r.made_by, 'b', 64);
@@ -129,8 +133,8 @@ static void every_byte(void **state)
 	size_t i;
 
 	assert_int_equal(state_save(*state, STATE_COMMITTED, &in), 0);
-	assert_int_equal(buf_read_file(&good, path_of("committed.json"),
-				       1 << 20), 0);
+	assert_int_equal(
+		buf_read_file(&good, path_of("committed.json"), 1 << 20), 0);
 	for (i = 0; i < good.len; i++) {
 		int fd = open(path_of("committed.json"), O_WRONLY);
 		char wrong = (char)(good.data[i] ^ 1);
@@ -142,8 +146,8 @@ static void every_byte(void **state)
 		close(fd);
 	}
 	for (i = good.len; i-- > 0;) {
-		assert_int_equal(truncate(path_of("committed.json"),
-					  (off_t)i), 0);
+		assert_int_equal(truncate(path_of("committed.json"), (off_t)i),
+				 0);
 		assert_int_equal(state_load(*state, STATE_COMMITTED, &r),
 				 -EBADMSG);
 	}
@@ -221,8 +225,8 @@ static void leftovers(void **state)
 
 	close(open(path_of("pending.json.tmp"), O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(state_save(*state, STATE_PENDING, &in), 0);
-	assert_int_equal(symlink("/tmp/elsewhere", path_of(
-		"committed.json.tmp")), 0);
+	assert_int_equal(
+		symlink("/tmp/elsewhere", path_of("committed.json.tmp")), 0);
 	assert_int_equal(state_save(*state, STATE_COMMITTED, &in), -ELOOP);
 }
 
@@ -242,9 +246,10 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_yet), TEST(round_trip), TEST(promoting),
-		TEST(every_byte), TEST(newest_that_holds),
-		TEST(history_is_bounded), TEST(leftovers), TEST(other_files),
+		TEST(nothing_yet),	 TEST(round_trip),
+		TEST(promoting),	 TEST(every_byte),
+		TEST(newest_that_holds), TEST(history_is_bounded),
+		TEST(leftovers),	 TEST(other_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,9 +26,18 @@ static void addresses(void **state)
 		{ "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1", 6 },
 	};
 	static const char *const bad[] = {
-		"", "10.0.0", "10.0.0.256", "10.0.0.01", "fe80::1%eth0",
-		"::ffff:10.0.0.1", "::ffff:a00:1", ":::", "a", " 10.0.0.1",
-		"10.0.0.1 ", "1:2:3:4:5:6:7:8:9",
+		"",
+		"10.0.0",
+		"10.0.0.256",
+		"10.0.0.01",
+		"fe80::1%eth0",
+		"::ffff:10.0.0.1",
+		"::ffff:a00:1",
+		":::",
+		"a",
+		" 10.0.0.1",
+		"10.0.0.1 ",
+		"1:2:3:4:5:6:7:8:9",
 	};
 	char text[ADDR_TEXT];
 
@@ -70,9 +79,9 @@ static void cidrs(void **state)
 		{ "::ffff:0:0:0/96", "::ffff:0:0:0/96", "::ffff:0:0:0/96", 0 },
 	};
 	static const char *const bad[] = {
-		"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/08",
-		"fd00::/129", "fd00::/1000", "/8", "10.0.0.0/8/8", "any",
-		"10.0.0.0/ 8", "10.0.0.0/8 ",
+		"10.0.0.0/33", "10.0.0.0/",   "10.0.0.0/-1", "10.0.0.0/08",
+		"fd00::/129",  "fd00::/1000", "/8",	     "10.0.0.0/8/8",
+		"any",	       "10.0.0.0/ 8", "10.0.0.0/8 ",
 	};
 	char text[ADDR_TEXT];
 	struct cidr c;
@@ -121,8 +130,10 @@ static void containment(void **state)
 
 static void order(void **state)
 {
-	static const char *const sorted[] = { "0.0.0.0/0", "10.0.0.0/8",
-		"10.0.0.0/9", "10.1.0.0/16", "::/0", "fd00::/8", "fd00::/64" };
+	static const char *const sorted[] = { "0.0.0.0/0",  "10.0.0.0/8",
+					      "10.0.0.0/9", "10.1.0.0/16",
+					      "::/0",	    "fd00::/8",
+					      "fd00::/64" };
 	struct cidr a, b;
 
 	for (size_t i = 0; i + 1 < ARRAY_SIZE(sorted); i++) {
@@ -132,8 +143,9 @@ static void order(void **state)
 		assert_true(cidr_compare(&b, &a) > 0);
 		assert_int_equal(cidr_compare(&a, &a), 0);
 	}
-	assert_int_equal(addr_v4(&(struct moat_addr){ .b = { [12] = 1, 2, 3,
-		4 } }), 0x01020304);
+	assert_int_equal(
+		addr_v4(&(struct moat_addr){ .b = { [12] = 1, 2, 3, 4 } }),
+		0x01020304);
 }
 
 static void protocols(void **state)
@@ -143,21 +155,22 @@ static void protocols(void **state)
 		int proto;
 		bool ports;
 	} rows[] = {
-		{ "tcp", 6, true }, { "udp", 17, true }, { "icmp", 1, false },
-		{ "icmpv6", 58, false }, { "sctp", 132, true },
-		{ "gre", 47, false }, { "esp", 50, false }, { "ah", 51, false },
-		{ "0", 0, false }, { "255", 255, false }, { "89", 89, false },
+		{ "tcp", 6, true },    { "udp", 17, true },
+		{ "icmp", 1, false },  { "icmpv6", 58, false },
+		{ "sctp", 132, true }, { "gre", 47, false },
+		{ "esp", 50, false },  { "ah", 51, false },
+		{ "0", 0, false },     { "255", 255, false },
+		{ "89", 89, false },
 	};
-	static const char *const bad[] = { "", "256", "-1", "TCP", "06",
-		"tcp ", "any", "1e1" };
+	static const char *const bad[] = { "",	 "256",	 "-1",	"TCP",
+					   "06", "tcp ", "any", "1e1" };
 	char text[8];
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		assert_int_equal(proto_parse(rows[i].name), rows[i].proto);
 		assert_string_equal(proto_print(rows[i].proto, text),
 				    rows[i].name);
-		assert_int_equal(proto_has_ports(rows[i].proto),
-				 rows[i].ports);
+		assert_int_equal(proto_has_ports(rows[i].proto), rows[i].ports);
 	}
 	assert_int_equal(proto_parse("6"), 6);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -167,10 +180,8 @@ static void protocols(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(cidrs),
-		cmocka_unit_test(containment),
-		cmocka_unit_test(order),
+		cmocka_unit_test(addresses),   cmocka_unit_test(cidrs),
+		cmocka_unit_test(containment), cmocka_unit_test(order),
 		cmocka_unit_test(protocols),
 	};
 

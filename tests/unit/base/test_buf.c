@@ -105,8 +105,8 @@ static void files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(append),  cmocka_unit_test(consume),
-		cmocka_unit_test(take),	   cmocka_unit_test(overflow),
+		cmocka_unit_test(append), cmocka_unit_test(consume),
+		cmocka_unit_test(take),	  cmocka_unit_test(overflow),
 		cmocka_unit_test(files),
 	};
 

@@ -65,8 +65,7 @@ static void times(void **state)
 	assert_string_equal(clock_rfc3339(-1, text, sizeof(text)),
 			    "1969-12-31T23:59:59.999Z");
 	assert_true(clock_boot_ns() >= first);
-	assert_in_range(clock_wall_ms() / 1000, time(NULL) - 2,
-			time(NULL) + 2);
+	assert_in_range(clock_wall_ms() / 1000, time(NULL) - 2, time(NULL) + 2);
 }
 
 int main(void)

@@ -192,8 +192,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-		T(files), T(removal_in_callback), T(timers),
-		T(once_and_self_removal), T(signals),
+		T(files),   T(removal_in_callback),
+		T(timers),  T(once_and_self_removal),
+		T(signals),
 #undef T
 	};
 

@@ -28,13 +28,15 @@ static char *changes(const char *before, const char *after)
 	char *text = calloc(1, 4096);
 	size_t i;
 
-	json_array_foreach(list, i, change) {
+	json_array_foreach(list, i, change)
+	{
 		const char *what = json_string_value(
 			json_object_get(change, "change"));
 
-		snprintf(text + strlen(text), 4096 - strlen(text),
-			 "%c %s %s\n", *what == 'a' ? '+' : *what == 'r' ?
-			 '-' : '~',
+		snprintf(text + strlen(text), 4096 - strlen(text), "%c %s %s\n",
+			 *what == 'a' ? '+' :
+			 *what == 'r' ? '-' :
+					'~',
 			 json_string_value(json_object_get(change, "kind")),
 			 json_string_value(json_object_get(change, "where")));
 	}
@@ -85,12 +87,13 @@ static void table(void **state)
 		{ "{\"network_acls\":{\"n\":{\"ingress\":[{\"rule\":100,"
 		  "\"action\":\"deny\"}]}}}",
 		  "{\"network_acls\":{\"n\":{\"ingress\":[{\"rule\":100,"
-		  "\"action\":\"allow\"}]}}}", "~ rule n/100 ingress\n" },
+		  "\"action\":\"allow\"}]}}}",
+		  "~ rule n/100 ingress\n" },
 		/* A revision that is a hash follows from the rest. */
 		{ "{\"revision\":\"0123456789ab\"}",
 		  "{\"revision\":\"ab0123456789\"}", "" },
-		{ "{\"revision\":\"0123456789ab\"}",
-		  "{\"revision\":\"v2\"}", "~ revision policy\n" },
+		{ "{\"revision\":\"0123456789ab\"}", "{\"revision\":\"v2\"}",
+		  "~ revision policy\n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

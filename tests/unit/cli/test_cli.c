@@ -50,7 +50,7 @@ static int restore(void **state)
 
 struct row {
 	int code;
-	const char *line;	/* words, separated by one space */
+	const char *line; /* words, separated by one space */
 };
 
 static void run_rows(const struct row *rows, size_t count)
@@ -66,8 +66,8 @@ static void run_rows(const struct row *rows, size_t count)
 			argv[argc++] = strsep(&rest, " ");
 		code = cli_main(argc, argv);
 		if (code != rows[i].code)
-			dprintf(saved[1], "moat %s: %d, not %d\n",
-				rows[i].line, code, rows[i].code);
+			dprintf(saved[1], "moat %s: %d, not %d\n", rows[i].line,
+				code, rows[i].code);
 		wrong += code != rows[i].code;
 	}
 	assert_int_equal(wrong, 0);
@@ -99,14 +99,23 @@ static void files(void **state)
 		{ 2, "path " POLICY " [10.20.0.1 10.20.0.2 tcp/22" },
 		{ 2, "path " POLICY " 10.20.0.1:x 10.20.0.2 tcp/22" },
 		{ 2, "path " POLICY " 10.20.0.1" },
-		{ 0, "schema" }, { 0, "schema --services" },
+		{ 0, "schema" },
+		{ 0, "schema --services" },
 		{ 0, "schema --services -o json" },
-		{ 0, "completion bash" }, { 2, "completion fish" },
-		{ 0, "help" }, { 0, "--help" }, { 0, "-h push" },
-		{ 0, "help flows" }, { 2, "help me" }, { 2, "" },
+		{ 0, "completion bash" },
+		{ 2, "completion fish" },
+		{ 0, "help" },
+		{ 0, "--help" },
+		{ 0, "-h push" },
+		{ 0, "help flows" },
+		{ 2, "help me" },
+		{ 2, "" },
 		{ 0, "version --socket /nonexistent -o json" },
-		{ 2, "-- check" }, { 2, "-x" }, { 2, "--output" },
-		{ 2, "check --help=yes" }, { 2, "--now push" },
+		{ 2, "-- check" },
+		{ 2, "-x" },
+		{ 2, "--output" },
+		{ 2, "check --help=yes" },
+		{ 2, "--now push" },
 	};
 
 	run_rows(rows, ARRAY_SIZE(rows));
@@ -123,12 +132,19 @@ static void explain(void **state)
 		{ 1, IN "tcp/23 --flags SA" },
 		{ 1, IN "tcp/23" },
 		{ 1, IN "tcp/23 --engine image -o json" },
-		{ 0, IN "icmp" }, { 1, IN "icmp --icmp 13" }, { 1, IN "gre" },
+		{ 0, IN "icmp" },
+		{ 1, IN "icmp --icmp 13" },
+		{ 1, IN "gre" },
 		{ 0, IN "tcp/22 --color always" },
-		{ 2, IN "tcp/22 --flags SYN,LOW" }, { 2, IN "udp/22 --flags S" },
-		{ 2, IN "tcp/22 --icmp 8" }, { 2, IN "icmp --icmp 256" },
-		{ 2, IN "icmp --icmp 8/x" }, { 2, IN "icmp/8" },
-		{ 2, IN "tcp/70000" }, { 2, IN "tcp" }, { 2, IN "quic/443" },
+		{ 2, IN "tcp/22 --flags SYN,LOW" },
+		{ 2, IN "udp/22 --flags S" },
+		{ 2, IN "tcp/22 --icmp 8" },
+		{ 2, IN "icmp --icmp 256" },
+		{ 2, IN "icmp --icmp 8/x" },
+		{ 2, IN "icmp/8" },
+		{ 2, IN "tcp/70000" },
+		{ 2, IN "tcp" },
+		{ 2, IN "quic/443" },
 		{ 2, IN "tcp/22 --sport 70000" },
 		{ 2, IN "an-overlong-protocol-name/22" },
 		{ 2, IN "tcp/22 --batch -" },
@@ -146,22 +162,34 @@ static void explain(void **state)
 static void without_agent(void **state)
 {
 	static const struct row rows[] = {
-		{ 3, "status" NO }, { 3, "rules -o json" NO },
-		{ 2, "rules --layer tc" NO }, { 3, "drops" NO },
-		{ 3, "flows" NO }, { 3, "flows --follow" NO },
+		{ 3, "status" NO },
+		{ 3, "rules -o json" NO },
+		{ 2, "rules --layer tc" NO },
+		{ 3, "drops" NO },
+		{ 3, "flows" NO },
+		{ 3, "flows --follow" NO },
 		{ 3, "flows -o vpc --peer 10.0.0.0/8 --port 22" NO },
 		{ 2, "flows --peer 10.0.0.1/8" NO },
-		{ 2, "flows --protocol quic" NO }, { 2, "flows --port x" NO },
+		{ 2, "flows --protocol quic" NO },
+		{ 2, "flows --port x" NO },
 		{ 3, "flows kill 10.0.0.1:22" NO },
 		{ 3, "flows kill [fd00::1]:22" NO },
-		{ 3, "flows kill fd00::1" NO }, { 2, "flows kill here" NO },
-		{ 2, "flows kill" NO }, { 3, "show" NO }, { 3, "show 7" NO },
-		{ 2, "show seven" NO }, { 3, "history" NO },
-		{ 3, "confirm 7" NO }, { 2, "confirm 99999999" NO },
+		{ 3, "flows kill fd00::1" NO },
+		{ 2, "flows kill here" NO },
+		{ 2, "flows kill" NO },
+		{ 3, "show" NO },
+		{ 3, "show 7" NO },
+		{ 2, "show seven" NO },
+		{ 3, "history" NO },
+		{ 3, "confirm 7" NO },
+		{ 2, "confirm 99999999" NO },
 		{ 3, "rollback --confirm 1m" NO },
-		{ 2, "rollback --confirm 1y" NO }, { 3, "reload" NO },
-		{ 3, "metrics" NO }, { 3, "doctor" NO },
-		{ 3, "doctor -o json" NO }, { 3, "diff " POLICY NO },
+		{ 2, "rollback --confirm 1y" NO },
+		{ 3, "reload" NO },
+		{ 3, "metrics" NO },
+		{ 3, "doctor" NO },
+		{ 3, "doctor -o json" NO },
+		{ 3, "diff " POLICY NO },
 		{ 1, "diff /dev/null" NO },
 		{ 3, "push --now " POLICY NO },
 		{ 3, "push --dry-run --audit " POLICY NO },
@@ -189,9 +217,8 @@ static void tables(void **state)
 		assert_ptr_equal(command_find(c->name), c);
 		for (size_t g = 0; g < nglobal_options; g++)
 			for (size_t o = 0; o < c->noptions; o++)
-				assert_string_not_equal(
-					c->options[o].name,
-					global_options[g].name);
+				assert_string_not_equal(c->options[o].name,
+							global_options[g].name);
 	}
 	assert_null(command_find("chec"));
 }
@@ -219,9 +246,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, silence, restore)
-		T(files), T(explain), T(without_agent),
+		T(files),
+		T(explain),
+		T(without_agent),
 #undef T
-		cmocka_unit_test(tables), cmocka_unit_test(values),
+		cmocka_unit_test(tables),
+		cmocka_unit_test(values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

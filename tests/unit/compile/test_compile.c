@@ -87,8 +87,7 @@ static void longest_match_is_not_union(void **state)
 	build_ports(ingress(&b, "wide", "10.0.0.0/8"), IPPROTO_TCP, 443, 443);
 	build_ports(ingress(&b, "narrow", "10.1.0.0/16"), IPPROTO_TCP, 80, 80);
 	build_ports(ingress(&b, "wide6", "fd00::/8"), IPPROTO_TCP, 443, 443);
-	build_ports(ingress(&b, "narrow6", "fd00:1::/32"), IPPROTO_TCP, 80,
-		    80);
+	build_ports(ingress(&b, "narrow6", "fd00:1::/32"), IPPROTO_TCP, 80, 80);
 	bed_compile(&b);
 	expect(&b, "10.1.2.3", 443, MOAT_REASON_SG_ALLOW, "g/wide");
 	expect(&b, "10.1.2.3", 80, MOAT_REASON_SG_ALLOW, "g/narrow");
@@ -104,11 +103,12 @@ static void longest_match_is_not_union(void **state)
 static void narrow_and_broad(void **state)
 {
 	for (int i = 0; i < 8; i++) {
-		bool narrow_first = i & 1, deny_first = i & 2, deny_last = i & 4;
-		const char *peers[] = { narrow_first ? "10.1.0.0/16" :
-						       "10.0.0.0/8",
-					narrow_first ? "10.0.0.0/8" :
-						       "10.1.0.0/16" };
+		bool narrow_first = i & 1, deny_first = i & 2,
+		     deny_last = i & 4;
+		const char *peers[] = {
+			narrow_first ? "10.1.0.0/16" : "10.0.0.0/8",
+			narrow_first ? "10.0.0.0/8" : "10.1.0.0/16"
+		};
 		struct bed b;
 		size_t n;
 
@@ -119,8 +119,8 @@ static void narrow_and_broad(void **state)
 		/* Written in the wrong order: the number decides. */
 		for (int k = 1; k >= 0; k--) {
 			struct rule *r = build_entry(
-				&b.p->nacls[n].rules[MOAT_INGRESS],
-				k ? 20 : 10, k ? deny_last : deny_first);
+				&b.p->nacls[n].rules[MOAT_INGRESS], k ? 20 : 10,
+				k ? deny_last : deny_first);
 
 			build_peer(r, peers[k]);
 			build_ports(r, IPPROTO_TCP, 80, 80);
@@ -150,10 +150,10 @@ static void port_edges(void **state)
 		unsigned port;
 		const char *rule;
 	} want[] = {
-		{ 0, "g/first" },   { 1, "" },		{ 99, "" },
-		{ 100, "g/low" },   { 149, "g/low" },	{ 150, "g/low" },
-		{ 200, "g/low" },   { 201, "g/next" },	{ 300, "g/next" },
-		{ 301, "" },	    { 65534, "" },	{ 65535, "g/last" },
+		{ 0, "g/first" }, { 1, "" },	     { 99, "" },
+		{ 100, "g/low" }, { 149, "g/low" },  { 150, "g/low" },
+		{ 200, "g/low" }, { 201, "g/next" }, { 300, "g/next" },
+		{ 301, "" },	  { 65534, "" },     { 65535, "g/last" },
 	};
 	struct bed b;
 
@@ -236,12 +236,14 @@ static void limits_make_chains(void **state)
 	assert_int_equal(chain[0], 2);
 	limit = rows + h->limits + 4 * chain[1];
 	assert_string_equal(slot_name(&b.compiled.slots, limit[0] & 0xffff,
-				      text, sizeof(text)), "g/z-wide");
+				      text, sizeof(text)),
+			    "g/z-wide");
 	assert_int_equal(limit[1], 50000);
 	assert_int_equal(limit[2], 100);
 	limit = rows + h->limits + 4 * chain[2];
 	assert_string_equal(slot_name(&b.compiled.slots, limit[0] & 0xffff,
-				      text, sizeof(text)), "g/a-narrow");
+				      text, sizeof(text)),
+			    "g/a-narrow");
 	bed_free(&b);
 }
 
@@ -269,10 +271,10 @@ static void flags(void **state)
 	profile = image_profile(&compiled.view, &at);
 	assert_int_equal(h->profile_flags[profile],
 			 MOAT_PROFILE_SG | MOAT_PROFILE_SG_AUDIT |
-			 MOAT_PROFILE_NACL | MOAT_PROFILE_REEVALUATE);
+				 MOAT_PROFILE_NACL | MOAT_PROFILE_REEVALUATE);
 	assert_int_equal(h->profile_flags[!profile],
 			 MOAT_PROFILE_SG | MOAT_PROFILE_NACL |
-			 MOAT_PROFILE_REEVALUATE);
+				 MOAT_PROFILE_REEVALUATE);
 	compiled_free(&compiled);
 	p->mode = MODE_ENFORCE;
 	c->max_mode_audit = true;
@@ -282,7 +284,8 @@ static void flags(void **state)
 	for (unsigned i = 0; i < h->profiles; i++)
 		assert_int_equal(h->profile_flags[i] & ~MOAT_PROFILE_REEVALUATE,
 				 MOAT_PROFILE_SG | MOAT_PROFILE_SG_AUDIT |
-				 MOAT_PROFILE_NACL | MOAT_PROFILE_NACL_AUDIT);
+					 MOAT_PROFILE_NACL |
+					 MOAT_PROFILE_NACL_AUDIT);
 	compiled_free(&compiled);
 	build_config_free(c);
 	policy_free(p);

@@ -21,12 +21,12 @@ static void say_probe(const struct probe *p)
 {
 	char local[ADDR_TEXT], remote[ADDR_TEXT];
 
-	print_message("%s local %s remote %s proto %d sport %u dport %u type %u code %u flags %s%#x\n",
-		      p->direction ? "egress" : "ingress",
-		      addr_print(&p->local, local),
-		      addr_print(&p->remote, remote), p->proto, p->sport,
-		      p->dport, p->type, p->code, p->flags_given ? "" : "-",
-		      p->flags);
+	print_message(
+		"%s local %s remote %s proto %d sport %u dport %u type %u code %u flags %s%#x\n",
+		p->direction ? "egress" : "ingress",
+		addr_print(&p->local, local), addr_print(&p->remote, remote),
+		p->proto, p->sport, p->dport, p->type, p->code,
+		p->flags_given ? "" : "-", p->flags);
 }
 
 static void same_answer(const struct policy *p, const struct config *c,
@@ -132,7 +132,8 @@ static void built_in_image(void **state)
 		assert_int_equal(compiled.image->header.profiles, 0);
 		assert_int_equal(compiled.image->header.rows, 1);
 		assert_int_equal(!!(compiled.image->header.flags &
-				    MOAT_IMAGE_PASS), pass);
+				    MOAT_IMAGE_PASS),
+				 pass);
 		assert_true(compiled.image->header.flags & MOAT_IMAGE_BUILT_IN);
 		for (int k = 0; k < 1000; k++) {
 			struct probe probe = random_probe(&rng, &palette);

@@ -114,7 +114,7 @@ static void shared_list_is_linear(void **state)
 	assert_true(compiled.stats.classes <= 6);
 	assert_true(compiled.stats.cells <= 2 * (2 * 100 + 4));
 	assert_true(total(&compiled) < MOAT_ADDR4_ROOT * sizeof(__u32) +
-				       1000 * 64 + 100 * 64 + 4096);
+					       1000 * 64 + 100 * 64 + 4096);
 	compiled_free(&compiled);
 	build_config_free(c);
 	policy_free(p);
@@ -151,13 +151,13 @@ static void sample_against_reference(const struct policy *p,
 				     struct rng *rng)
 {
 	for (int i = 0; i < 60; i++) {
-		const struct group *g = &p->groups[rng_below(
-			rng, (unsigned)p->ngroups)];
+		const struct group *g =
+			&p->groups[rng_below(rng, (unsigned)p->ngroups)];
 		const struct ruleset *set = &g->rules[i % 2];
-		const struct rule *r = &set->rules[rng_below(
-			rng, (unsigned)set->count)];
-		const struct cidr *near = &r->peers[rng_below(
-			rng, (unsigned)r->npeers)].cidr;
+		const struct rule *r =
+			&set->rules[rng_below(rng, (unsigned)set->count)];
+		const struct cidr *near =
+			&r->peers[rng_below(rng, (unsigned)r->npeers)].cidr;
 		struct probe probe = build_probe(
 			i % 2, near->family == 4 ? "10.20.1.1" : "fd00:20::5",
 			near->family == 4 ? "10.0.0.1" : "fd00::1",
@@ -189,9 +189,10 @@ static void largest_policies(void **state)
 		compiled_make(&compiled, p, c, NULL, 0);
 		if (!compiled.image)
 			fail_msg("%s", compiled.diags.items[0].text);
-		print_message("%u %% IPv6: %.0f ms with sanitizers, %zu bytes, %zu classes, %zu rows\n",
-			      mixes[m], now_ms() - start, total(&compiled),
-			      compiled.stats.classes, compiled.stats.rows);
+		print_message(
+			"%u %% IPv6: %.0f ms with sanitizers, %zu bytes, %zu classes, %zu rows\n",
+			mixes[m], now_ms() - start, total(&compiled),
+			compiled.stats.classes, compiled.stats.rows);
 		assert_int_equal(compiled.stats.rules, 10000);
 		assert_true(total(&compiled) <= MOAT_SLOT_MAX);
 		sample_against_reference(p, c, &compiled, &rng);
@@ -296,7 +297,8 @@ static void too_long_a_chain(void **state)
 		build_every(r);
 		build_limit(r, 1000, 1);
 	}
-	refused_on_member(p,
+	refused_on_member(
+		p,
 		"limits that one packet may meet: 9 needed, the limit is 8, beginning with g/r0");
 	policy_free(p);
 }
@@ -324,7 +326,8 @@ static void rows_too_large(void **state)
 		build_peer_cidr(r, c);
 		build_ports(r, IPPROTO_UDP, i, i);
 	}
-	refused_on_member(p,
+	refused_on_member(
+		p,
 		"bytes of part rows: at least 4194305 needed, the limit is 4194304");
 	policy_free(p);
 }
@@ -399,12 +402,14 @@ static void slots_run_out(void **state)
 	}
 	id.rule = (char *)"more";
 	assert_int_equal(slots_restore(&compiled.slots, MOAT_RULE_SLOTS_MAX,
-				       &id), -ERANGE);
+				       &id),
+			 -ERANGE);
 	build_every(build_named(p, 0, MOAT_INGRESS, "new"));
 	compiled_make(&compiled, p, c, &host, 1);
 	assert_null(compiled.image);
-	assert_string_equal(compiled.diags.items[0].text,
-			    "rule counter slots: 32768 needed, the limit is 32767");
+	assert_string_equal(
+		compiled.diags.items[0].text,
+		"rule counter slots: 32768 needed, the limit is 32767");
 	compiled_free(&compiled);
 	build_config_free(c);
 	policy_free(p);

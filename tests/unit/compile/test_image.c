@@ -65,8 +65,8 @@ static void checksum_sees_every_bit(void **state)
 		unsigned at = rng_below(&rng, c.image->header.used[part]);
 
 		bytes[at] ^= (__u8)(1 << i % 8);
-		assert_int_not_equal(image_checksum(&c.image->header,
-						    c.view.part), sum);
+		assert_int_not_equal(
+			image_checksum(&c.image->header, c.view.part), sum);
 		bytes[at] ^= (__u8)(1 << i % 8);
 	}
 	c.image->header.profile_flags[63] ^= 1;
@@ -86,11 +86,11 @@ static void header_fields(void **state)
 	make(&c, &config);
 	h = &c.image->header;
 	good = *h;
-	each = (__u32 *[]){ &h->abi, &h->classes, &h->profiles, &h->rows,
-			    &h->profile_of, &h->rowmap, &h->rowdir,
-			    &h->chains, &h->limits, &h->slots, &h->nslots,
-			    &h->addr6_upper, &h->addr6_values,
-			    &h->addr6_tables, NULL };
+	each = (__u32 *[]){ &h->abi,	      &h->classes,	&h->profiles,
+			    &h->rows,	      &h->profile_of,	&h->rowmap,
+			    &h->rowdir,	      &h->chains,	&h->limits,
+			    &h->slots,	      &h->nslots,	&h->addr6_upper,
+			    &h->addr6_values, &h->addr6_tables, NULL };
 	assert_int_equal(verify(&c), 0);
 	for (size_t i = 0; each[i]; i++) {
 		*each[i] = 0xffffffff;

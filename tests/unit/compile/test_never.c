@@ -56,25 +56,29 @@ static void expect_text(const char *text, const char *want)
 
 static void both_ends_must_allow(void **state)
 {
-	expect_text(HEAD
-		    "  a: {members: [10.1.0.0/24], ingress: [], egress: [{name: out, to: [any], protocol: tcp, ports: [400-500]}]}\n"
-		    "  b: {members: [10.2.0.0/24], egress: [], ingress: [{name: in, from: [a], protocol: tcp, ports: [500-600]}]}\n"
-		    "never: [{from: a, to: b, protocol: tcp, ports: [22, 450-1000]}]\n",
-		    "7: never is broken: 10.1.0.0 may open tcp/500 to 10.2.0.0 (sender: a/out; receiver: b/in)\n");
-	expect_text(HEAD
-		    "  a: {members: [10.1.0.0/24], ingress: [], egress: [{name: out, to: [any], protocol: tcp, ports: [400-499]}]}\n"
-		    "  b: {members: [10.2.0.0/24], egress: [], ingress: [{name: in, from: [a], protocol: tcp, ports: [500-600]}]}\n"
-		    "never: [{from: a, to: b}]\n", "");
+	expect_text(
+		HEAD
+		"  a: {members: [10.1.0.0/24], ingress: [], egress: [{name: out, to: [any], protocol: tcp, ports: [400-500]}]}\n"
+		"  b: {members: [10.2.0.0/24], egress: [], ingress: [{name: in, from: [a], protocol: tcp, ports: [500-600]}]}\n"
+		"never: [{from: a, to: b, protocol: tcp, ports: [22, 450-1000]}]\n",
+		"7: never is broken: 10.1.0.0 may open tcp/500 to 10.2.0.0 (sender: a/out; receiver: b/in)\n");
+	expect_text(
+		HEAD
+		"  a: {members: [10.1.0.0/24], ingress: [], egress: [{name: out, to: [any], protocol: tcp, ports: [400-499]}]}\n"
+		"  b: {members: [10.2.0.0/24], egress: [], ingress: [{name: in, from: [a], protocol: tcp, ports: [500-600]}]}\n"
+		"never: [{from: a, to: b}]\n",
+		"");
 }
 
 /* One address of a million, one port of 65,536: sampling would miss it. */
 static void one_packet_of_many(void **state)
 {
-	expect_text(HEAD
-		    "  a: {members: [10.0.0.0/8, \"fd00::/32\"], ingress: []}\n"
-		    "  b: {members: [172.16.0.0/12, \"fd01::/32\"], egress: [], ingress: [{name: hole, from: [\"fd00:0:1:2:3:4:5:6\"], protocol: udp, ports: [40001]}]}\n"
-		    "never: [{from: a, to: b}]\n",
-		    "7: never is broken: fd00:0:1:2:3:4:5:6 may open udp/40001 to fd01:: (sender: a/default-egress; receiver: b/hole)\n");
+	expect_text(
+		HEAD
+		"  a: {members: [10.0.0.0/8, \"fd00::/32\"], ingress: []}\n"
+		"  b: {members: [172.16.0.0/12, \"fd01::/32\"], egress: [], ingress: [{name: hole, from: [\"fd00:0:1:2:3:4:5:6\"], protocol: udp, ports: [40001]}]}\n"
+		"never: [{from: a, to: b}]\n",
+		"7: never is broken: fd00:0:1:2:3:4:5:6 may open udp/40001 to fd01:: (sender: a/default-egress; receiver: b/hole)\n");
 }
 
 static void network_acl_counts(void **state)
@@ -84,34 +88,42 @@ static void network_acl_counts(void **state)
 		"  b: {members: [10.2.0.0/24], egress: [], ingress: [{name: in, from: [any]}]}\n";
 	char text[1024];
 
-	snprintf(text, sizeof(text), "%s%s", groups,
-		 "network_acls: {n: {applies_to: [b], egress: [], ingress: [{rule: 5, action: deny, from: [10.1.0.0/25]}, {rule: 9, action: allow}]}}\n"
-		 "never: [{from: a, to: b, service: ssh}]\n");
-	expect_text(text, "8: never is broken: 10.1.0.128 may open tcp/22 to 10.2.0.0 (sender: a/default-egress; receiver: b/in)\n");
-	snprintf(text, sizeof(text), "%s%s", groups,
-		 "network_acls: {n: {applies_to: [b], egress: [], ingress: [{rule: 5, action: deny, from: [10.1.0.0/24]}, {rule: 9, action: allow}]}}\n"
-		 "never: [{from: a, to: b, service: ssh}]\n");
+	snprintf(
+		text, sizeof(text), "%s%s", groups,
+		"network_acls: {n: {applies_to: [b], egress: [], ingress: [{rule: 5, action: deny, from: [10.1.0.0/25]}, {rule: 9, action: allow}]}}\n"
+		"never: [{from: a, to: b, service: ssh}]\n");
+	expect_text(
+		text,
+		"8: never is broken: 10.1.0.128 may open tcp/22 to 10.2.0.0 (sender: a/default-egress; receiver: b/in)\n");
+	snprintf(
+		text, sizeof(text), "%s%s", groups,
+		"network_acls: {n: {applies_to: [b], egress: [], ingress: [{rule: 5, action: deny, from: [10.1.0.0/24]}, {rule: 9, action: allow}]}}\n"
+		"never: [{from: a, to: b, service: ssh}]\n");
 	expect_text(text, "");
 }
 
 static void strangers_may_send_anything(void **state)
 {
-	expect_text(HEAD
-		    "  b: {members: [10.2.0.0/24], egress: [], ingress: [{name: in, from: [any], protocol: icmp}]}\n"
-		    "never: [{from: any, to: b}]\n",
-		    "6: never is broken: 1.0.0.0 may open icmp type 1 code 0 to 10.2.0.0 (sender: in no group and under no network ACL; receiver: b/in)\n");
+	expect_text(
+		HEAD
+		"  b: {members: [10.2.0.0/24], egress: [], ingress: [{name: in, from: [any], protocol: icmp}]}\n"
+		"never: [{from: any, to: b}]\n",
+		"6: never is broken: 1.0.0.0 may open icmp type 1 code 0 to 10.2.0.0 (sender: in no group and under no network ACL; receiver: b/in)\n");
 }
 
 /* An address opens nothing to itself over the wire. */
 static void one_address_and_itself(void **state)
 {
-	expect_text(HEAD
-		    "  a: {members: [10.1.0.1], ingress: [{name: in, from: [self]}], egress: [{name: out, to: [self]}]}\n"
-		    "never: [{from: a, to: a}]\n", "");
-	expect_text(HEAD
-		    "  a: {members: [10.1.0.1, 10.1.0.3], ingress: [{name: in, from: [self]}], egress: [{name: out, to: [self]}]}\n"
-		    "never: [{from: a, to: a, service: http, description: apart}]\n",
-		    "6: never is broken (apart): 10.1.0.1 may open tcp/80 to 10.1.0.3 (sender: a/out; receiver: a/in)\n");
+	expect_text(
+		HEAD
+		"  a: {members: [10.1.0.1], ingress: [{name: in, from: [self]}], egress: [{name: out, to: [self]}]}\n"
+		"never: [{from: a, to: a}]\n",
+		"");
+	expect_text(
+		HEAD
+		"  a: {members: [10.1.0.1, 10.1.0.3], ingress: [{name: in, from: [self]}], egress: [{name: out, to: [self]}]}\n"
+		"never: [{from: a, to: a, service: http, description: apart}]\n",
+		"6: never is broken (apart): 10.1.0.1 may open tcp/80 to 10.1.0.3 (sender: a/out; receiver: a/in)\n");
 }
 
 /* As the prover sees it: enforced, strangers pass, nothing built in. */
@@ -200,7 +212,8 @@ static void check_example(const struct policy *p, const struct config *c,
 	unsigned a = 0, b = 0, family;
 
 	assert_int_equal(sscanf(text, "never is broken: %63s may open %63[^(]",
-				from, service), 2);
+				from, service),
+			 2);
 	assert_non_null(strstr(service, " to "));
 	snprintf(to, sizeof(to), "%s", strstr(service, " to ") + 4);
 	*strstr(service, " to ") = '\0';

@@ -23,7 +23,11 @@ static struct policy *with_nacls(const char *const *first,
 		build_member(p, p->nacls[1].set, *second);
 	return p;
 }
-#define CIDRS(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define CIDRS(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
 
 static void expect_error(struct policy *p, const char *want)
 {
@@ -58,19 +62,22 @@ static void two_on_one_address(void **state)
 	p->nacls[1].pos = (struct pos){ .file = -1, .line = 9 };
 	build_member(p, p->nacls[1].set, "10.127.255.255");
 	build_member(p, p->nacls[1].set, "10.3.0.0/24");
-	expect_error(p,
-		     "network ACLs front and back both apply to 10.3.0.0: at most one may apply to an address");
+	expect_error(
+		p,
+		"network ACLs front and back both apply to 10.3.0.0: at most one may apply to an address");
 	policy_free(p);
 	p = with_nacls(CIDRS("fd00::/64"), CIDRS("fd00::7", "10.0.0.0/8"));
 	p->nacls[1].pos = (struct pos){ .file = -1, .line = 9 };
-	expect_error(p,
-		     "network ACLs front and back both apply to fd00::7: at most one may apply to an address");
+	expect_error(
+		p,
+		"network ACLs front and back both apply to fd00::7: at most one may apply to an address");
 	policy_free(p);
 	p = with_nacls(CIDRS("fd00::/64"), (const char *const[]){ NULL });
 	p->sets[p->nacls[1].set].any = true;
 	p->nacls[1].pos = (struct pos){ .file = -1, .line = 9 };
-	expect_error(p,
-		     "network ACLs front and back both apply to fd00::: at most one may apply to an address");
+	expect_error(
+		p,
+		"network ACLs front and back both apply to fd00::: at most one may apply to an address");
 	policy_free(p);
 }
 
@@ -86,7 +93,8 @@ static void one_may_overlap_itself(void **state)
 static void groups_and_nacl_of(void **state)
 {
 	struct policy *p = with_nacls(CIDRS("10.0.0.0/8"), CIDRS("fd00::/8"));
-	struct moat_addr in = build_addr("10.1.0.5"), v6 = build_addr("fd00::1");
+	struct moat_addr in = build_addr("10.1.0.5"),
+			 v6 = build_addr("fd00::1");
 	struct moat_addr out = build_addr("192.0.2.1");
 	size_t of[3] = { 9, 9, 9 };
 

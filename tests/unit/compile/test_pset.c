@@ -56,8 +56,8 @@ static void random_sets(void **state)
 		}
 		if (i % 100 == 0)
 			same_members(&p, s[a], plain[a]);
-		assert_int_equal(s[a] == s[b], !memcmp(plain[a], plain[b],
-						       sizeof(plain[a])));
+		assert_int_equal(s[a] == s[b],
+				 !memcmp(plain[a], plain[b], sizeof(plain[a])));
 	}
 	for (int i = 0; i < SETS; i++)
 		same_members(&p, s[i], plain[i]);

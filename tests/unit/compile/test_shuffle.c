@@ -17,14 +17,15 @@
 #include "support/random.h"
 
 /* Fisher and Yates. */
-#define SHUFFLE(r, array, n) do { \
-	for (size_t i_ = (n); i_ > 1; i_--) { \
-		size_t k_ = rng_below((r), (unsigned)i_); \
-		__typeof__(*(array)) t_ = (array)[i_ - 1]; \
-		(array)[i_ - 1] = (array)[k_]; \
-		(array)[k_] = t_; \
-	} \
-} while (0)
+#define SHUFFLE(r, array, n) \
+	do { \
+		for (size_t i_ = (n); i_ > 1; i_--) { \
+			size_t k_ = rng_below((r), (unsigned)i_); \
+			__typeof__(*(array)) t_ = (array)[i_ - 1]; \
+			(array)[i_ - 1] = (array)[k_]; \
+			(array)[k_] = t_; \
+		} \
+	} while (0)
 
 static void shuffle_rules(struct rng *r, struct ruleset *set)
 {

@@ -39,8 +39,8 @@ static void compile(struct compiled *c, const char *const *names)
 	policy_free(p);
 }
 
-static void expect_slot(const struct compiled *c, size_t slot,
-			const char *name, bool in_use)
+static void expect_slot(const struct compiled *c, size_t slot, const char *name,
+			bool in_use)
 {
 	const __u32 *rows = c->image->part[MOAT_PART_ROWS];
 	char text[64];
@@ -53,7 +53,11 @@ static void expect_slot(const struct compiled *c, size_t slot,
 			 in_use ? MOAT_SLOT_EXISTS : 0);
 }
 
-#define NAMES(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define NAMES(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
 
 static void life_of_a_slot(void **state)
 {
@@ -89,7 +93,8 @@ static void life_of_a_slot(void **state)
 static void restore(void **state)
 {
 	struct slot_id id = { .owner = (char *)"g", .rule = (char *)"ssh" };
-	struct slot_id other = { .nacl = true, .owner = (char *)"g",
+	struct slot_id other = { .nacl = true,
+				 .owner = (char *)"g",
 				 .rule = (char *)"ssh" };
 	struct compiled c = { 0 };
 	char text[8];
@@ -103,8 +108,8 @@ static void restore(void **state)
 	expect_slot(&c, 41, "g/ssh", false);
 	expect_slot(&c, 0, "g/web", true);
 	expect_slot(&c, 1, "", false);
-	assert_string_equal(slot_name(&c.slots, MOAT_SLOT_NONE, text,
-				      sizeof(text)), "");
+	assert_string_equal(
+		slot_name(&c.slots, MOAT_SLOT_NONE, text, sizeof(text)), "");
 	compiled_free(&c);
 }
 
@@ -150,7 +155,8 @@ static void reevaluate(void **state)
 	struct slot_id gone = { .owner = (char *)"g", .rule = (char *)"gone" };
 	struct slot_id lost = { .owner = (char *)"lost",
 				.rule = (char *)"rule" };
-	struct slot_id nacl = { .nacl = true, .owner = (char *)"n",
+	struct slot_id nacl = { .nacl = true,
+				.owner = (char *)"n",
 				.rule = (char *)"5" };
 
 	assert_int_equal(slots_restore(&c.slots, 1, &gone), 0);
@@ -165,10 +171,12 @@ static void reevaluate(void **state)
 		image_free(c.image);
 		compiled_make(&c, p, config, NULL, 0);
 		assert_int_equal(!!(c.image->header.flags &
-				    MOAT_IMAGE_REEVALUATE), of_policy);
+				    MOAT_IMAGE_REEVALUATE),
+				 of_policy);
 		assert_int_equal(flag_of(&c, 0),
 				 MOAT_SLOT_EXISTS |
-				 (of_policy ? 0 : MOAT_SLOT_REEVALUATE));
+					 (of_policy ? 0 :
+						      MOAT_SLOT_REEVALUATE));
 		assert_int_equal(flag_of(&c, 1),
 				 of_policy ? 0 : MOAT_SLOT_REEVALUATE);
 		assert_int_equal(flag_of(&c, 2),

@@ -33,8 +33,8 @@ static bool peers_hold(const struct policy *p, const struct rule *r,
 		const struct peer *peer = &r->peers[i];
 
 		if (peer->kind == PEER_ANY ||
-		    (peer->kind == PEER_SET && set_holds(&p->sets[peer->set],
-							 a)) ||
+		    (peer->kind == PEER_SET &&
+		     set_holds(&p->sets[peer->set], a)) ||
 		    (peer->kind == PEER_CIDR &&
 		     (peer->cidr.family == 4) == addr_is_v4(a) &&
 		     cidr_contains(&peer->cidr, a)))
@@ -50,15 +50,16 @@ static void treatment(const struct policy *p, const struct plan *plan,
 	buf_reset(ret);
 	buf_puts(ret, addr_is_v4(a) ? "4" : "6");
 	for (size_t i = 0; i < p->ngroups; i++)
-		buf_puts(ret, set_holds(&p->sets[p->groups[i].set], a) ? "x" :
-									 ".");
+		buf_puts(ret,
+			 set_holds(&p->sets[p->groups[i].set], a) ? "x" : ".");
 	for (size_t i = 0; i < p->nnacls; i++)
-		buf_puts(ret, set_holds(&p->sets[p->nacls[i].set], a) ? "x" :
-									".");
+		buf_puts(ret,
+			 set_holds(&p->sets[p->nacls[i].set], a) ? "x" : ".");
 	for (size_t i = 0; i < plan->nrules; i++)
 		if (plan->rules[i].rule)
 			buf_puts(ret, peers_hold(p, plan->rules[i].rule, a) ?
-				 "x" : ".");
+					      "x" :
+					      ".");
 }
 
 static void check_space(const struct policy *p, const struct plan *plan,
@@ -165,8 +166,8 @@ static void overlap_is_incremental(void **state)
 		for (int k = 0; k < 10; k++) {
 			struct cidr c = { .family = 4, .length = 24 };
 
-			c.addr = addr_from_v4(10u << 24 |
-					      rng_below(&rng, 65536) << 8);
+			c.addr = addr_from_v4(10u << 24 | rng_below(&rng, 65536)
+								  << 8);
 			build_peer_cidr(r, c);
 			cidrs++;
 		}
@@ -187,9 +188,12 @@ static void edges(void **state)
 	struct policy *p = build_policy(MODE_ENFORCE);
 	size_t g = build_group(p, "g");
 	const char *members[] = {
-		"0.0.0.0/32", "255.255.255.255/32", "::/128",
+		"0.0.0.0/32",
+		"255.255.255.255/32",
+		"::/128",
 		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
-		"fd00::ffff:ffff:ffff:ffff/128", "fd00:0:0:1::/64",
+		"fd00::ffff:ffff:ffff:ffff/128",
+		"fd00:0:0:1::/64",
 	};
 	struct moat_addr a;
 	struct space *s;

@@ -95,7 +95,7 @@ static struct cidr cidr6(__u64 hi, __u64 lo, unsigned length)
 		c.addr.b[i + 8] = (__u8)(lo >> (56 - 8 * i));
 	}
 	for (unsigned bit = length; bit < 128; bit++)
-		c.addr.b[bit / 8] &= (__u8)~(0x80 >> bit % 8);
+		c.addr.b[bit / 8] &= (__u8) ~(0x80 >> bit % 8);
 	return c;
 }
 
@@ -128,8 +128,8 @@ static void clusters_of_every_scale(void **state)
 
 	for (unsigned i = 0; i < 1200; i++) {
 		unsigned shift = 6 * rng_below(&r, 11);
-		__u64 hi = 0x2001000000000000 + (rng_next(&r) >> 16 >>
-						  (shift > 47 ? 47 : shift));
+		__u64 hi = 0x2001000000000000 +
+			   (rng_next(&r) >> 16 >> (shift > 47 ? 47 : shift));
 
 		cidrs[i] = cidr6(hi, 0, 64);
 	}
@@ -143,10 +143,10 @@ static void hosts_of_one_network(void **state)
 	struct cidr cidrs[1200];
 
 	for (unsigned i = 0; i < 1200; i++)
-		cidrs[i] = i % 8 ?
-			cidr6(0x20010db8000000ff,
-			      rng_next(&r) >> 6 * rng_below(&r, 11), 128) :
-			cidr6(0xfd00000000000000 | i, 0, 64);
+		cidrs[i] = i % 8 ? cidr6(0x20010db8000000ff,
+					 rng_next(&r) >> 6 * rng_below(&r, 11),
+					 128) :
+				   cidr6(0xfd00000000000000 | i, 0, 64);
 	edges_hold(cidrs, 1200, true);
 }
 

@@ -35,7 +35,8 @@ static void compile(struct world *w)
 {
 	struct diags diags = {};
 	struct compile_stats stats;
-	struct compile_input in = { .policy = w->p, .config = w->c,
+	struct compile_input in = { .policy = w->p,
+				    .config = w->c,
 				    .slots = &w->slots };
 
 	live_free(w->live);
@@ -47,7 +48,8 @@ static void ask(struct world *w, const struct probe *probe)
 {
 	struct image *image = live_image(w->live);
 	struct image_view view = { .header = &image->header,
-				   .slots = &w->slots, .config = w->c };
+				   .slots = &w->slots,
+				   .config = w->c };
 	struct answer got, want;
 
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
@@ -66,7 +68,8 @@ static void compare(struct world *w, const struct cidr *near)
 
 	assert_int_equal(image_verify(&image->header,
 				      (const void *const *)image->part,
-				      image->header.used), 0);
+				      image->header.used),
+			 0);
 	palette_make(w->p, w->c, &palette);
 	for (int i = 0; i < PROBES; i++) {
 		struct probe probe = random_probe(&w->rng, &palette);
@@ -106,8 +109,9 @@ static void change(struct world *w)
 {
 	struct member_change m = {
 		.remove = rng_percent(&w->rng, 40),
-		.group = w->p->groups[rng_below(&w->rng,
-					(unsigned)w->p->ngroups)].name,
+		.group =
+			w->p->groups[rng_below(&w->rng, (unsigned)w->p->ngroups)]
+				.name,
 		.cidr = some_cidr(w),
 	};
 	struct members_undo undo = {};

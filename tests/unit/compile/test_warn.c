@@ -234,20 +234,25 @@ static struct policy *many_rules(size_t count)
 			"    egress: []\n"
 			"    ingress:\n");
 	for (size_t i = 0; i < count; i++)
-		buf_printf(&text, "    - {name: r%zu, from: [172.16.%zu.%zu], "
-			   "protocol: tcp, ports: [%zu]}\n", i, i / 256,
-			   i % 256, i % 60000 + 1);
+		buf_printf(&text,
+			   "    - {name: r%zu, from: [172.16.%zu.%zu], "
+			   "protocol: tcp, ports: [%zu]}\n",
+			   i, i / 256, i % 256, i % 60000 + 1);
 	buf_puts(&text, "network_acls:\n"
 			"  n:\n"
 			"    applies_to: [g]\n"
 			"    ingress:\n");
 	for (size_t i = 0; i < count; i++)
-		buf_printf(&text, "    - {rule: %zu, action: deny, from: "
-			   "[10.%zu.%zu.0/24], protocol: tcp, ports: [%zu-%zu]}\n",
-			   i + 1, i / 256 + 2, i % 256, i % 100 + 1,
-			   i % 100 + 1000);
-	buf_printf(&text, "    - {rule: %zu, action: deny, from: "
-		   "[10.2.0.0/24], protocol: tcp, ports: [500]}\n", count + 1);
+		buf_printf(
+			&text,
+			"    - {rule: %zu, action: deny, from: "
+			"[10.%zu.%zu.0/24], protocol: tcp, ports: [%zu-%zu]}\n",
+			i + 1, i / 256 + 2, i % 256, i % 100 + 1,
+			i % 100 + 1000);
+	buf_printf(&text,
+		   "    - {rule: %zu, action: deny, from: "
+		   "[10.2.0.0/24], protocol: tcp, ports: [500]}\n",
+		   count + 1);
 	return read_valid(buf_text(&text));
 }
 
@@ -261,7 +266,8 @@ static void large_policy(void **state)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
 	compile_warn(p, &diags);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-	print_message("%ld ms\n", (end.tv_sec - start.tv_sec) * 1000 +
+	print_message("%ld ms\n",
+		      (end.tv_sec - start.tv_sec) * 1000 +
 			      (end.tv_nsec - start.tv_nsec) / 1000000);
 	assert_int_equal(diags.errors, 0);
 	assert_int_equal(diags.warnings, 1);
@@ -322,8 +328,9 @@ static void assert_idle(struct rng *rng, const struct policy *p,
 	assert_non_null(list);
 	/* A port of a protocol that is none of IP's: it matches nothing. */
 	list->rules[i].nservices = 1;
-	list->rules[i].services[0] = (struct service_match){
-		.proto = 253, .type = -1, .code = -1 };
+	list->rules[i].services[0] = (struct service_match){ .proto = 253,
+							     .type = -1,
+							     .code = -1 };
 	palette_make(p, c, &palette);
 	for (int k = 0; k < 200; k++) {
 		struct probe probe = random_probe(rng, &palette);
@@ -357,7 +364,8 @@ static void idle_rules_are_idle(void **state)
 			bool never = strstr(diags.items[k].text, "can never");
 
 			if ((!idle && !never) ||
-			    sscanf(diags.items[k].text, "rule %127s", rule) != 1 ||
+			    sscanf(diags.items[k].text, "rule %127s", rule) !=
+				    1 ||
 			    names_twice(p, rule))
 				continue;
 			redundant_ones += idle;

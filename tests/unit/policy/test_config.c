@@ -42,8 +42,8 @@ static void assert_failsafe(const struct failsafe_rule *f, const char *expected)
 /* interface.md section 2, line by line. */
 static void assert_defaults(const struct config *c)
 {
-	static const uint32_t timeouts[] = { 432000, 60, 3600, 120,
-					     30,     180, 30,  600 };
+	static const uint32_t timeouts[] = { 432000, 60,  3600, 120,
+					     30,     180, 30,	600 };
 
 	assert_true(c->interfaces_auto);
 	assert_int_equal(c->ninterfaces, 0);
@@ -124,9 +124,9 @@ static void defaults(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		c = read_good(texts[i]);
 		assert_defaults(c);
-		assert_string_equal(c->sha256, sha256_text(texts[i],
-							   strlen(texts[i]),
-							   sha));
+		assert_string_equal(c->sha256,
+				    sha256_text(texts[i], strlen(texts[i]),
+						sha));
 		config_free(c);
 	}
 }
@@ -245,8 +245,9 @@ static void metrics(void **state)
 		config_free(c);
 	}
 
-	struct config *c = read_good("metrics: {tls: {cert: /c, key: /k, client_ca: /a},\n"
-				     "  flows_max_series: 0, textfile: /t}\n");
+	struct config *c = read_good(
+		"metrics: {tls: {cert: /c, key: /k, client_ca: /a},\n"
+		"  flows_max_series: 0, textfile: /t}\n");
 	assert_string_equal(c->tls_cert, "/c");
 	assert_string_equal(c->tls_key, "/k");
 	assert_string_equal(c->tls_client_ca, "/a");
@@ -258,10 +259,8 @@ static void metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(words),
-		cmocka_unit_test(failsafe),
-		cmocka_unit_test(numbers),
+		cmocka_unit_test(defaults), cmocka_unit_test(words),
+		cmocka_unit_test(failsafe), cmocka_unit_test(numbers),
 		cmocka_unit_test(metrics),
 	};
 

@@ -85,7 +85,11 @@ static void line_breaks(void **state)
 {
 	struct diags d = { 0 };
 
-	add_source(&d, "a", "1\r\n2\r3\xc2\x85" "4\xe2\x80\xa8" "5\xe2\x80\xa9" "6");
+	add_source(&d, "a",
+		   "1\r\n2\r3\xc2\x85"
+		   "4\xe2\x80\xa8"
+		   "5\xe2\x80\xa9"
+		   "6");
 	diag_error(&d, (struct pos){ 0, 2, 1 }, "two");
 	diag_error(&d, (struct pos){ 0, 4, 1 }, "four");
 	diag_error(&d, (struct pos){ 0, 6, 1 }, "six");
@@ -128,7 +132,8 @@ static void control_characters(void **state)
 
 	add_source(&d, "a", "\x1b[31m\x7f\xc2\x9b \xff\xfe ok\n");
 	diag_error(&d, (struct pos){ 0, 1, 1 }, "\x1b[31m%s",
-		   "a\nb\xc2\x9b" "c\xc3\xa4");
+		   "a\nb\xc2\x9b"
+		   "c\xc3\xa4");
 	assert_rendered(&d, "a:1:1: error: ?[31ma?b??c\xc3\xa4\n"
 			    "    1 | ?[31m??? ?? ok\n"
 			    "      | ^\n");

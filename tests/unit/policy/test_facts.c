@@ -25,24 +25,33 @@ static void assert_span(struct service_match m, const char *expected)
 
 static void spans(void **state)
 {
-	assert_span((struct service_match){ .proto = -1, .type = -1,
-					    .code = -1 }, "every protocol");
-	assert_span((struct service_match){ .proto = 6, .has_ports = true,
-					    .first = 22, .last = 22 },
+	assert_span(
+		(struct service_match){ .proto = -1, .type = -1, .code = -1 },
+		"every protocol");
+	assert_span((struct service_match){ .proto = 6,
+					    .has_ports = true,
+					    .first = 22,
+					    .last = 22 },
 		    "tcp 22");
-	assert_span((struct service_match){ .proto = 17, .has_ports = true,
-					    .first = 1, .last = 65535 },
+	assert_span((struct service_match){ .proto = 17,
+					    .has_ports = true,
+					    .first = 1,
+					    .last = 65535 },
 		    "udp 1-65535");
-	assert_span((struct service_match){ .proto = 17, .type = -1,
-					    .code = -1 }, "udp");
-	assert_span((struct service_match){ .proto = 47, .type = -1,
-					    .code = -1 }, "gre");
-	assert_span((struct service_match){ .proto = 200, .type = -1,
-					    .code = -1 }, "200");
-	assert_span((struct service_match){ .proto = 1, .type = 8,
-					    .code = -1 }, "icmp type 8");
-	assert_span((struct service_match){ .proto = 58, .type = -1,
-					    .code = -1 }, "icmpv6");
+	assert_span(
+		(struct service_match){ .proto = 17, .type = -1, .code = -1 },
+		"udp");
+	assert_span(
+		(struct service_match){ .proto = 47, .type = -1, .code = -1 },
+		"gre");
+	assert_span(
+		(struct service_match){ .proto = 200, .type = -1, .code = -1 },
+		"200");
+	assert_span((struct service_match){ .proto = 1, .type = 8, .code = -1 },
+		    "icmp type 8");
+	assert_span(
+		(struct service_match){ .proto = 58, .type = -1, .code = -1 },
+		"icmpv6");
 }
 
 /* Ranges that touch are one, whatever their order in the rule. */
@@ -50,10 +59,10 @@ static void rule_spans(void **state)
 {
 	struct policy *p = read_valid(
 		HEAD "security_groups:\n"
-		"  a:\n"
-		"    members: [10.1.0.0/24]\n"
-		"    ingress: [{name: r, from: [any], protocol: tcp, "
-		"ports: [100-200, 10, 50-99, 60-70, 201]}]\n");
+		     "  a:\n"
+		     "    members: [10.1.0.0/24]\n"
+		     "    ingress: [{name: r, from: [any], protocol: tcp, "
+		     "ports: [100-200, 10, 50-99, 60-70, 201]}]\n");
 	struct facts f;
 
 	assert_int_equal(facts_init(&f, p), 0);
@@ -62,10 +71,14 @@ static void rule_spans(void **state)
 	assert_int_equal(r->spans[1].first, 6 << 16 | 50);
 	assert_int_equal(r->spans[1].last, 6 << 16 | 201);
 	assert_true(r->any);
-	assert_true(spans_hold(r, (struct span){ 6 << 16 | 60, 6 << 16 | 201 }));
-	assert_false(spans_hold(r, (struct span){ 6 << 16 | 49, 6 << 16 | 60 }));
-	assert_true(spans_touch(r, (struct span){ 6 << 16 | 49, 6 << 16 | 50 }));
-	assert_false(spans_touch(r, (struct span){ 17 << 16, 17 << 16 | 9999 }));
+	assert_true(
+		spans_hold(r, (struct span){ 6 << 16 | 60, 6 << 16 | 201 }));
+	assert_false(
+		spans_hold(r, (struct span){ 6 << 16 | 49, 6 << 16 | 60 }));
+	assert_true(
+		spans_touch(r, (struct span){ 6 << 16 | 49, 6 << 16 | 50 }));
+	assert_false(
+		spans_touch(r, (struct span){ 17 << 16, 17 << 16 | 9999 }));
 	facts_free(&f);
 	policy_free(p);
 }
@@ -93,7 +106,8 @@ static void assert_carriers(const struct facts *f, const char *expected)
 static void carriers(void **state)
 {
 	struct policy *p = read_valid(
-		HEAD "security_groups:\n"
+		HEAD
+		"security_groups:\n"
 		"  a: {members: [10.1.0.0/24, \"fd00::/64\"]}\n"
 		"  b: {members: [10.1.0.128/25, 10.2.0.0/24, \"fd00::/64\"]}\n"
 		"  c: {members: []}\n"
@@ -102,12 +116,11 @@ static void carriers(void **state)
 	struct facts f;
 
 	assert_int_equal(facts_init(&f, p), 0);
-	assert_carriers(&f,
-			"a 128 addresses (10.1.0.0/25)\n"
-			"a b over 2^64 addresses (10.1.0.128/26 and 1 more "
-			"range)\n"
-			"a b /n 64 addresses (10.1.0.192/26)\n"
-			"b 256 addresses (10.2.0.0/24)\n");
+	assert_carriers(&f, "a 128 addresses (10.1.0.0/25)\n"
+			    "a b over 2^64 addresses (10.1.0.128/26 and 1 more "
+			    "range)\n"
+			    "a b /n 64 addresses (10.1.0.192/26)\n"
+			    "b 256 addresses (10.2.0.0/24)\n");
 	/* And the other way round. */
 	assert_int_equal(f.carried[1] - f.carried[0], 3);
 	assert_int_equal(f.carried[2] - f.carried[1], 3);
@@ -140,8 +153,8 @@ static void random_carriers(void **state)
 			size_t found = 0, groups = 0, in = 0;
 
 			for (size_t g = 0; g < p->ngroups; g++)
-				groups += ranges_hold(
-					&f.sets[p->groups[g].set], n, n);
+				groups += ranges_hold(&f.sets[p->groups[g].set],
+						      n, n);
 			for (size_t m = 0; m < f.ncarriers; m++) {
 				if (!ranges_hold(&f.carriers[m].where, n, n))
 					continue;

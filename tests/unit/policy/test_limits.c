@@ -148,7 +148,8 @@ static void services_multiply(void **state)
 {
 	struct buf text = { 0 };
 
-	buf_puts(&text, HEAD "services:\n  s:\n    protocol: tcp\n    ports:\n");
+	buf_puts(&text,
+		 HEAD "services:\n  s:\n    protocol: tcp\n    ports:\n");
 	for (int i = 0; i < 2000; i++)
 		buf_printf(&text, "      - %d\n", i);
 	buf_puts(&text, "security_groups:\n  g:\n    ingress:\n");

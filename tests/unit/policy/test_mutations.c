@@ -33,16 +33,18 @@ static const struct {
 	{ "key in capitals", "(^|[{, ])(n)ame:", "N" },
 	{ "key twice", "([{])((" KEYWORDS "): )", "&1, &" },
 	{ "top-level key twice", "(^)(mode: )", "mode: audit\n&" },
-	{ "mapping in a list",
-	  "(^|[{, ])(" LISTS "\\[)", "&{zz: 1}, " },
-	{ "list in a list", "(^|[{, ])((members|" "from|to): \\[)",
+	{ "mapping in a list", "(^|[{, ])(" LISTS "\\[)", "&{zz: 1}, " },
+	{ "list in a list",
+	  "(^|[{, ])((members|"
+	  "from|to): \\[)",
 	  "&[10.0.0.0/8], " },
-	{ "list for a scalar", "(mode|action|expect|name|src|dst): ([a-z0-9.]+)",
-	  "[&]" },
+	{ "list for a scalar",
+	  "(mode|action|expect|name|src|dst): ([a-z0-9.]+)", "[&]" },
 	{ "text for a number", "(rule|dport|sport|burst|version): ([0-9]+)",
 	  "n&" },
 	{ "empty list", LISTS "(\\[[^]]+\\])", "[]" },
-	{ "no value", "(members|from|to|ports|protocol|service|mode|name): ([^],}\n]+|\\[[^]]+\\])",
+	{ "no value",
+	  "(members|from|to|ports|protocol|service|mode|name): ([^],}\n]+|\\[[^]]+\\])",
 	  "~" },
 	{ "host bits", "(\\.)(0)/(8|9|1[0-9]|2[0-4])", "1" },
 	{ "prefix too long", "(\\.[0-9]+/)([0-9]+)", "&99" },
@@ -131,7 +133,8 @@ static size_t mutate(const struct buf *text, size_t number)
 	size_t count = 0;
 
 	assert_int_equal(regcomp(&regex, mutations[number].regex,
-				 REG_EXTENDED | REG_NEWLINE), 0);
+				 REG_EXTENDED | REG_NEWLINE),
+			 0);
 	for (int flags = 0; !regexec(&regex, at, 3, m, flags);
 	     at += m[2].rm_eo, flags = at[-1] == '\n' ? 0 : REG_NOTBOL) {
 		struct buf mutant = { 0 };
@@ -155,14 +158,14 @@ static void mutated_policies(void **state)
 	size_t total = 0, by_kind[ARRAY_SIZE(mutations)] = { 0 };
 	glob_t files;
 
-	assert_int_equal(glob(MOAT_SOURCE_DIR "/policies/*.yaml", 0, NULL,
-			      &files), 0);
+	assert_int_equal(
+		glob(MOAT_SOURCE_DIR "/policies/*.yaml", 0, NULL, &files), 0);
 	for (size_t i = 0; i < files.gl_pathc; i++) {
 		struct buf file = { 0 }, text = { 0 };
 		struct diags diags = { 0 };
 
-		assert_int_equal(buf_read_file(&file, files.gl_pathv[i],
-					       1 << 20), 0);
+		assert_int_equal(
+			buf_read_file(&file, files.gl_pathv[i], 1 << 20), 0);
 		strip_comments(&file, &text);
 		struct policy *p = read_text(&text, &diags);
 		/* Some are parts of several files. */

@@ -49,8 +49,7 @@ static bool overlaps(const struct cidrs sets[NACLS])
 			bool in = false;
 
 			for (size_t j = 0; j < sets[n].count; j++)
-				in = in || cidr_contains(&sets[n].items[j],
-							 &a);
+				in = in || cidr_contains(&sets[n].items[j], &a);
 			holders += in;
 		}
 		if (holders > 1)
@@ -81,8 +80,8 @@ static bool reads(const struct cidrs sets[NACLS])
 
 	policy_free(p);
 	for (size_t i = 0; i < diags.count; i++)
-		assert_non_null(strstr(diags.items[i].text,
-				       "at most one network ACL"));
+		assert_non_null(
+			strstr(diags.items[i].text, "at most one network ACL"));
 	diags_free(&diags);
 	return ok;
 }
@@ -119,7 +118,7 @@ static void against_every_address(void **state)
 static void first_of_equal_cidrs(void **state)
 {
 	static const char *const in[] = { "10.0.0.0/8", "10.0.0.0/9", "::/0",
-					  "10.0.0.0/8", "0.0.0.0/0", "::/0",
+					  "10.0.0.0/8", "0.0.0.0/0",  "::/0",
 					  "10.0.0.0/9", "fd00::/8" };
 	static const char *const out[] = { "10.0.0.0/8", "10.0.0.0/9", "::/0",
 					   "0.0.0.0/0", "fd00::/8" };

@@ -28,21 +28,24 @@
 /* A file that the README lets stand on its own, or one with its base. */
 static const struct shipped {
 	const char *files[2];
-	size_t tests, nevers;	/* at least */
-	const char *warnings;	/* the texts, one a line */
+	size_t tests, nevers; /* at least */
+	const char *warnings; /* the texts, one a line */
 } shipped[] = {
-	{ { "training-cluster.yaml" }, 35, 4,
+	{ { "training-cluster.yaml" },
+	  35,
+	  4,
 	  "members of group base: 10.20.0.0/22 is wider than /24 and holds the "
 	  "first addresses of subnets, which are routers' and resolvers'\n"
 	  "members of group trainers: 10.20.0.0/22 is wider than /24 and holds "
-	  "the first addresses of subnets, which are routers' and resolvers'\n"
-	},
+	  "the first addresses of subnets, which are routers' and resolvers'\n" },
 	{ { "inference.yaml" }, 25, 4, "" },
 	{ { "multi-tenant.yaml" }, 25, 5, "" },
 	{ { "notebook.yaml" }, 25, 4, "" },
 	{ { "kubernetes-node.yaml" }, 25, 4, "" },
 	{ { "perimeter-nacl.yaml" }, 25, 4, "" },
-	{ { "lockdown.yaml" }, 20, 2,
+	{ { "lockdown.yaml" },
+	  20,
+	  2,
 	  "members of group locked: 10.20.0.0/14 (and 2 more) is wider than "
 	  "/24 and holds the first addresses of subnets, which are routers' "
 	  "and resolvers'\n"

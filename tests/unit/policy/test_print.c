@@ -100,8 +100,7 @@ static void canonical_form(void **state)
 /* Shapes that need made-up services, empty sets, every kind of words. */
 static void odd_shapes(void **state)
 {
-	static const char text[] =
-		HEAD
+	static const char text[] = HEAD
 		"services:\n"
 		"  s1: [{protocol: tcp}, {protocol: tcp, ports: 5}, {protocol: icmp, icmp: {type: 3, code: 1}}]\n"
 		"  mix: [{protocol: [icmp, icmpv6], icmp: [echo-request, redirect]}, {protocol: udp, ports: [1, 1, 2]}]\n"
@@ -174,14 +173,14 @@ static void shipped_policies(void **state)
 	glob_t files;
 	size_t read = 0;
 
-	assert_int_equal(glob(MOAT_SOURCE_DIR "/policies/*.yaml", 0, NULL,
-			      &files), 0);
+	assert_int_equal(
+		glob(MOAT_SOURCE_DIR "/policies/*.yaml", 0, NULL, &files), 0);
 	for (size_t i = 0; i < files.gl_pathc; i++) {
 		struct buf text = { 0 };
 		struct diags diags = { 0 };
 
-		assert_int_equal(buf_read_file(&text, files.gl_pathv[i],
-					       1 << 20), 0);
+		assert_int_equal(
+			buf_read_file(&text, files.gl_pathv[i], 1 << 20), 0);
 		const struct document doc = { files.gl_pathv[i],
 					      buf_text(&text), text.len };
 		struct policy *p = policy_read(&doc, 1, &options, &diags);

@@ -55,8 +55,8 @@ static void numbers(void **state)
 
 static void merging(void **state)
 {
-	_cleanup_ranges_ struct ranges r =
-		of("10.0.1.0/24 10.0.0.0/24 10.0.0.7 10.0.3.0/24 10.0.4.0/24");
+	_cleanup_ranges_ struct ranges r = of(
+		"10.0.1.0/24 10.0.0.0/24 10.0.0.7 10.0.3.0/24 10.0.4.0/24");
 
 	assert_int_equal(r.count, 2);
 	assert_true(holds(&r, "10.0.1.255"));
@@ -121,9 +121,10 @@ static void random_sets(void **state)
 			__u32 host = rng_below(&rng, 1024);
 
 			host &= ~(__u32)0 << (32 - length);
-			cidrs[i] = (struct cidr){
-				.addr = addr_from_v4(0x0a000000 | host),
-				.family = 4, .length = length };
+			cidrs[i] = (struct cidr){ .addr = addr_from_v4(
+							  0x0a000000 | host),
+						  .family = 4,
+						  .length = length };
 			ranges_add_cidr(&r, &cidrs[i]);
 		}
 		ranges_close(&r);
@@ -168,12 +169,9 @@ static void text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(merging),
-		cmocka_unit_test(families),
-		cmocka_unit_test(relations),
-		cmocka_unit_test(random_sets),
-		cmocka_unit_test(text),
+		cmocka_unit_test(numbers),     cmocka_unit_test(merging),
+		cmocka_unit_test(families),    cmocka_unit_test(relations),
+		cmocka_unit_test(random_sets), cmocka_unit_test(text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,18 +166,17 @@ static void sets(void **state)
 static void groups(void **state)
 {
 	struct run run = run_good(
-		HEAD
-		"security_groups:\n"
-		"  g:\n"
-		"    members: 10.0.0.1\n"
-		"    mode: enforce\n"
-		"    on_tighten: reevaluate\n"
-		"    description: a b\n"
-		"    owner: team\n"
-		"    ingress:\n"
-		"      - {name: x, from: [any, self, h, 10.0.0.0/8]}\n"
-		"    egress: []\n"
-		"  h: {}\n");
+		HEAD "security_groups:\n"
+		     "  g:\n"
+		     "    members: 10.0.0.1\n"
+		     "    mode: enforce\n"
+		     "    on_tighten: reevaluate\n"
+		     "    description: a b\n"
+		     "    owner: team\n"
+		     "    ingress:\n"
+		     "      - {name: x, from: [any, self, h, 10.0.0.0/8]}\n"
+		     "    egress: []\n"
+		     "  h: {}\n");
 	const struct policy *p = run.policy;
 	const struct group *g = &p->groups[0], *h = &p->groups[1];
 	const struct rule *x = &g->rules[MOAT_INGRESS].rules[0];
@@ -212,15 +211,14 @@ static void groups(void **state)
 static void nacls(void **state)
 {
 	struct run run = run_good(
-		HEAD
-		"network_acls:\n"
-		"  n:\n"
-		"    applies_to: any\n"
-		"    mode: enforce\n"
-		"    ingress:\n"
-		"      - {rule: 200, action: deny, from: self, name: x,\n"
-		"         description: why}\n"
-		"      - {rule: 100, action: allow, protocol: gre}\n");
+		HEAD "network_acls:\n"
+		     "  n:\n"
+		     "    applies_to: any\n"
+		     "    mode: enforce\n"
+		     "    ingress:\n"
+		     "      - {rule: 200, action: deny, from: self, name: x,\n"
+		     "         description: why}\n"
+		     "      - {rule: 100, action: allow, protocol: gre}\n");
 	const struct policy *p = run.policy;
 	const struct nacl *n = &p->nacls[0];
 	const struct rule *rules = n->rules[MOAT_INGRESS].rules;
@@ -306,10 +304,12 @@ static void builtin_table(void **state)
 	for (size_t i = 0; i < count; i++) {
 		_cleanup_(buf_free) struct buf text = { 0 };
 
-		buf_printf(&text,
-			   HEAD "security_groups:\n"
-				"  g: {ingress: [{name: x, from: any, service: %s}]}\n",
-			   table[i].name);
+		buf_printf(
+			&text,
+			HEAD
+			"security_groups:\n"
+			"  g: {ingress: [{name: x, from: any, service: %s}]}\n",
+			table[i].name);
 
 		struct run run = run_good(buf_text(&text));
 		const struct rule *x =
@@ -343,10 +343,12 @@ static void limits(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(buf_free) struct buf text = { 0 };
 
-		buf_printf(&text,
-			   HEAD "security_groups:\n"
-				"  g: {ingress: [{name: x, from: any, limit: %s}]}\n",
-			   cases[i].text);
+		buf_printf(
+			&text,
+			HEAD
+			"security_groups:\n"
+			"  g: {ingress: [{name: x, from: any, limit: %s}]}\n",
+			cases[i].text);
 
 		struct run run = run_good(buf_text(&text));
 		const struct rate_limit *l =
@@ -482,18 +484,14 @@ static void list_files(void **state)
 
 int main(void)
 {
+#define TEST(fn) cmocka_unit_test(fn)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(top_level),
-		cmocka_unit_test(sets),
-		cmocka_unit_test(groups),
-		cmocka_unit_test(nacls),
-		cmocka_unit_test(services),
-		cmocka_unit_test(builtin_table),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(tests_and_nevers),
-		cmocka_unit_test(several_files),
-		cmocka_unit_test(several_files_in_conflict),
-		cmocka_unit_test(list_files),
+		TEST(top_level),     TEST(sets),
+		TEST(groups),	     TEST(nacls),
+		TEST(services),	     TEST(builtin_table),
+		TEST(limits),	     TEST(tests_and_nevers),
+		TEST(several_files), TEST(several_files_in_conflict),
+		TEST(list_files)
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,11 +22,28 @@
 #include "support/random.h"
 
 static const char *const words[] = {
-	"[", "]", "{", "}", ": ", "- ", "\n", "  ", "*", "&a ", "!t ", "'",
-	"\"", "#", ",", "any", "self", "~", "null", "10.0.0.0/8", "fd00::",
-	"::/0", "65535", "70000", "0", "-1", "1-2", "tcp", "icmp", "icmpv6",
-	"ping", "\\0", "\t", "\r", "|\n", "? ", "\xff", "\xc2\x85", "---\n",
-	"echo-request", "{type: 1}", "network_acls", "file", "1/hour",
+	"[",	     "]",
+	"{",	     "}",
+	": ",	     "- ",
+	"\n",	     "  ",
+	"*",	     "&a ",
+	"!t ",	     "'",
+	"\"",	     "#",
+	",",	     "any",
+	"self",	     "~",
+	"null",	     "10.0.0.0/8",
+	"fd00::",    "::/0",
+	"65535",     "70000",
+	"0",	     "-1",
+	"1-2",	     "tcp",
+	"icmp",	     "icmpv6",
+	"ping",	     "\\0",
+	"\t",	     "\r",
+	"|\n",	     "? ",
+	"\xff",	     "\xc2\x85",
+	"---\n",     "echo-request",
+	"{type: 1}", "network_acls",
+	"file",	     "1/hour",
 };
 
 /* The documents to start from. */
@@ -40,16 +57,18 @@ static struct corpus load(void)
 	struct corpus c = { 0 };
 	glob_t files;
 
-	assert_int_equal(glob(MOAT_SOURCE_DIR "/policies/*.yaml", 0, NULL,
-			      &files), 0);
+	assert_int_equal(
+		glob(MOAT_SOURCE_DIR "/policies/*.yaml", 0, NULL, &files), 0);
 	assert_int_equal(glob(MOAT_SOURCE_DIR "/tests/invalid/*/*.yaml",
-			      GLOB_APPEND, NULL, &files), 0);
+			      GLOB_APPEND, NULL, &files),
+			 0);
 	c.texts = calloc(files.gl_pathc, sizeof(*c.texts));
 	assert_non_null(c.texts);
 	for (; c.count < files.gl_pathc; c.count++)
 		assert_int_equal(buf_read_file(&c.texts[c.count],
 					       files.gl_pathv[c.count],
-					       1 << 20), 0);
+					       1 << 20),
+				 0);
 	globfree(&files);
 	return c;
 }
@@ -85,8 +104,7 @@ static void damage(struct rng *r, const struct corpus *c, struct buf *b)
 		splice(b, at, len, "", 0);
 		break;
 	case 2:
-		splice(b, at, rng_percent(r, 50) ? len : 0, word,
-		       strlen(word));
+		splice(b, at, rng_percent(r, 50) ? len : 0, word, strlen(word));
 		break;
 	case 3:
 		splice(b, at, 0, other->data + from, copied);

@@ -282,31 +282,33 @@ static void lustre_way_back(void **state)
 
 static void ephemeral_part(void **state)
 {
-	warned("security_groups:\n"
-	       SELF_BOTH("a", "protocol: tcp, ports: [29500, 40000-50000]"),
+	warned("security_groups:\n" SELF_BOTH(
+		       "a", "protocol: tcp, ports: [29500, 40000-50000]"),
 	       "4:15 rule a/in: tcp 40000-50000 between members is a part of "
 	       "the ephemeral range 32768-60999, anywhere in which NCCL and "
 	       "Gloo listen: hold all of it\n"
 	       "5:14 rule a/out: tcp 40000-50000 between members is a part of "
 	       "the ephemeral range 32768-60999, anywhere in which NCCL and "
 	       "Gloo listen: hold all of it\n");
-	warned("security_groups:\n"
-	       SELF_BOTH("a", "protocol: udp, ports: [60999]"),
+	warned("security_groups:\n" SELF_BOTH("a",
+					      "protocol: udp, ports: [60999]"),
 	       "4:15 rule a/in: udp 60999 between members is a part of the "
 	       "ephemeral range 32768-60999, anywhere in which NCCL and Gloo "
 	       "listen: hold all of it\n"
 	       "5:14 rule a/out: udp 60999 between members is a part of the "
 	       "ephemeral range 32768-60999, anywhere in which NCCL and Gloo "
 	       "listen: hold all of it\n");
-	warned("security_groups:\n"
-	       SELF_BOTH("a", "protocol: tcp, ports: [32768-60999]"), "");
-	warned("security_groups:\n"
-	       SELF_BOTH("a", "protocol: tcp, ports: [32768-45000, "
-			      "45001-60999]"), "");
-	warned("security_groups:\n"
-	       SELF_BOTH("a", "protocol: tcp, ports: [29500, 61000]"), "");
-	warned("security_groups:\n"
-	       SELF_BOTH("a", "protocol: any"), "");
+	warned("security_groups:\n" SELF_BOTH(
+		       "a", "protocol: tcp, ports: [32768-60999]"),
+	       "");
+	warned("security_groups:\n" SELF_BOTH(
+		       "a", "protocol: tcp, ports: [32768-45000, "
+			    "45001-60999]"),
+	       "");
+	warned("security_groups:\n" SELF_BOTH(
+		       "a", "protocol: tcp, ports: [29500, 61000]"),
+	       "");
+	warned("security_groups:\n" SELF_BOTH("a", "protocol: any"), "");
 }
 
 /* --ephemeral A-B, or the host's own with --live. */
@@ -315,11 +317,11 @@ static void ephemeral_option(void **state)
 	struct asked a = { .options = { .ephemeral_first = 20000,
 					.ephemeral_last = 30000 } };
 
-	assert_warned("security_groups:\n"
-		      SELF_BOTH("a", "protocol: tcp, ports: [32768-60999]"),
+	assert_warned("security_groups:\n" SELF_BOTH(
+			      "a", "protocol: tcp, ports: [32768-60999]"),
 		      run, &a, "");
-	assert_warned("security_groups:\n"
-		      SELF_BOTH("a", "protocol: tcp, ports: [30000-60999]"),
+	assert_warned("security_groups:\n" SELF_BOTH(
+			      "a", "protocol: tcp, ports: [30000-60999]"),
 		      run, &a,
 		      "4:15 rule a/in: tcp 30000-60999 between members is a "
 		      "part of the ephemeral range 20000-30000, anywhere in "
@@ -366,9 +368,7 @@ static void reach(void **state)
 /* The NACL has to let it out as well, to the same addresses. */
 static void reach_through_nacl(void **state)
 {
-	warned("security_groups:\n"
-	       HOSTS
-	       "  b:\n"
+	warned("security_groups:\n" HOSTS "  b:\n"
 	       "    members: [10.1.0.128/25]\n"
 	       "    egress: []\n"
 	       "network_acls:\n"
@@ -412,9 +412,7 @@ static void hosts_asked_for(void **state)
 
 static void audit_suspends(void **state)
 {
-	warned("security_groups:\n"
-	       HOSTS
-	       "  trial:\n"
+	warned("security_groups:\n" HOSTS "  trial:\n"
 	       "    members: [10.1.0.16/28, 10.9.0.0/24]\n"
 	       "    mode: audit\n"
 	       "    egress: [" BASICS "]\n"

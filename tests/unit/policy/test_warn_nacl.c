@@ -38,7 +38,8 @@ static void no_way_back(void **state)
 	warned("{rule: 1, action: allow, protocol: tcp, ports: [22]}", "",
 	       "4:15 rule n/1 lets tcp 22 in from any, but no egress rule lets "
 	       "the replies (tcp 1024-65535) out to the same peers\n");
-	warned("", "{rule: 7, action: allow, to: [10.0.0.2], "
+	warned("",
+	       "{rule: 7, action: allow, to: [10.0.0.2], "
 	       "protocol: [tcp, udp], ports: [53]}",
 	       "5:14 rule n/7 lets tcp 53 out to 10.0.0.2, but no ingress rule "
 	       "lets the replies (tcp 1024-65535) in from the same peers\n"
@@ -52,18 +53,25 @@ static void way_back(void **state)
 			 "ports: [22, 8443]}";
 
 	warned(in, "{rule: 1, action: allow}", "");
-	warned(in, "{rule: 1, action: allow, protocol: tcp, "
-	       "ports: [1024-65535]}", "");
-	warned(in, "{rule: 1, action: allow, protocol: tcp, "
-	       "ports: [32768-60999]}", "");
+	warned(in,
+	       "{rule: 1, action: allow, protocol: tcp, "
+	       "ports: [1024-65535]}",
+	       "");
+	warned(in,
+	       "{rule: 1, action: allow, protocol: tcp, "
+	       "ports: [32768-60999]}",
+	       "");
 	/* Denied before: they are denied the way there as well, or should be. */
-	warned(in, "{rule: 1, action: deny, to: [192.0.2.0/24]}, "
-	       "{rule: 2, action: allow}", "");
+	warned(in,
+	       "{rule: 1, action: deny, to: [192.0.2.0/24]}, "
+	       "{rule: 2, action: allow}",
+	       "");
 	/* Two rules for the two halves of the peers. */
 	warned("{rule: 1, action: allow, from: [any], protocol: tcp, "
 	       "ports: [22]}",
 	       "{rule: 1, action: allow, to: [0.0.0.0/0]}, "
-	       "{rule: 2, action: allow, to: [\"::/0\"]}", "");
+	       "{rule: 2, action: allow, to: [\"::/0\"]}",
+	       "");
 }
 
 static void not_enough(void **state)
@@ -76,7 +84,8 @@ static void not_enough(void **state)
 	       "4:15 rule n/1 lets tcp 22 in from 10.3.0.0/24, but no egress "
 	       "rule lets the replies (tcp 1024-65535) out to the same "
 	       "peers\n");
-	warned(in, "{rule: 1, action: allow, protocol: tcp, "
+	warned(in,
+	       "{rule: 1, action: allow, protocol: tcp, "
 	       "ports: [40000-65535]}",
 	       "4:15 rule n/1 lets tcp 22 in from 10.2.0.0/24, but no egress "
 	       "rule lets the replies (tcp 1024-65535) out to the same "
@@ -95,7 +104,8 @@ static void not_enough(void **state)
 static void replies_themselves(void **state)
 {
 	warned("{rule: 1, action: allow, protocol: [tcp, udp], "
-	       "ports: [1024-65535]}", "", "");
+	       "ports: [1024-65535]}",
+	       "", "");
 	warned("{rule: 1, action: allow}", "", "");
 	warned("{rule: 1, action: deny, protocol: tcp, ports: [22]}", "", "");
 }
@@ -107,9 +117,11 @@ static void same_port_both_ways(void **state)
 			  "protocol: udp, ports: [123]}";
 
 	warned("{rule: 1, action: allow, from: [10.0.0.2], protocol: udp, "
-	       "ports: [123]}", out, "");
+	       "ports: [123]}",
+	       out, "");
 	warned("{rule: 1, action: allow, from: [10.0.0.2], protocol: tcp, "
-	       "ports: [123]}", out,
+	       "ports: [123]}",
+	       out,
 	       "4:15 rule n/1 lets tcp 123 in from 10.0.0.2, but no egress "
 	       "rule lets the replies (tcp 1024-65535) out to the same peers\n"
 	       "5:14 rule n/1 lets udp 123 out to 10.0.0.2, but no ingress "
@@ -131,7 +143,8 @@ static void other_protocols(void **state)
 	warned("{rule: 1, action: allow, protocol: [icmp, icmpv6]}",
 	       "{rule: 1, action: allow, protocol: [icmp, icmpv6]}", "");
 	warned("{rule: 1, action: allow, protocol: icmp, "
-	       "icmp: [net-unreachable, time-exceeded]}", "", "");
+	       "icmp: [net-unreachable, time-exceeded]}",
+	       "", "");
 }
 
 /* A NACL around a group with one rule of NFS or Lustre each way. */
@@ -140,20 +153,21 @@ static void low(const char *group, const char *ingress, const char *egress,
 {
 	_cleanup_(buf_free) struct buf text = { 0 };
 
-	buf_printf(&text,
-		   "prefix_lists: {storage: [10.40.0.0/24, \"fd00:40::/64\"], "
-		   "hosts: [10.1.0.0/24]}\n"
-		   "security_groups:\n"
-		   "  g:\n"
-		   "    members: [hosts]\n"
-		   "    %s\n"
-		   "  out: {members: [hosts], egress: [{name: all, to: [any]}]}\n"
-		   "network_acls:\n"
-		   "  n:\n"
-		   "    applies_to: [hosts]\n"
-		   "    ingress: [%s]\n"
-		   "    egress: [%s]\n",
-		   group, ingress, egress);
+	buf_printf(
+		&text,
+		"prefix_lists: {storage: [10.40.0.0/24, \"fd00:40::/64\"], "
+		"hosts: [10.1.0.0/24]}\n"
+		"security_groups:\n"
+		"  g:\n"
+		"    members: [hosts]\n"
+		"    %s\n"
+		"  out: {members: [hosts], egress: [{name: all, to: [any]}]}\n"
+		"network_acls:\n"
+		"  n:\n"
+		"    applies_to: [hosts]\n"
+		"    ingress: [%s]\n"
+		"    egress: [%s]\n",
+		group, ingress, egress);
 	assert_warned(buf_text(&text), run, NULL, expected);
 }
 
@@ -171,21 +185,29 @@ static void clients_use_low_ports(void **state)
 	    "no ingress rule lets the replies (tcp 665-1023) in from "
 	    "storage\n");
 	low(nfs, all, all, "");
-	low(nfs, "{rule: 1, action: allow, protocol: [tcp, udp], "
-	    "ports: [600-65535]}", all, "");
+	low(nfs,
+	    "{rule: 1, action: allow, protocol: [tcp, udp], "
+	    "ports: [600-65535]}",
+	    all, "");
 	/* Only one family's replies come in. */
-	low(nfs, "{rule: 1, action: allow, protocol: [tcp, udp], "
+	low(nfs,
+	    "{rule: 1, action: allow, protocol: [tcp, udp], "
 	    "ports: [1024-65535]}, {rule: 2, action: allow, "
-	    "from: [10.0.0.0/8]}", all,
+	    "from: [10.0.0.0/8]}",
+	    all,
 	    "8:3 network ACL n: g/nfs mounts from source ports below 1024, but "
 	    "no ingress rule lets the replies (tcp 665-1023) in from "
 	    "storage\n");
 	/* The NACL does not let NFS out at all: nothing of that works. */
-	low(nfs, high, "{rule: 1, action: deny, protocol: tcp, "
+	low(nfs, high,
+	    "{rule: 1, action: deny, protocol: tcp, "
 	    "ports: [2049]}, {rule: 2, action: allow, protocol: udp}, "
-	    "{rule: 3, action: allow, to: [169.254.169.254]}", "");
-	low(lustre, "{rule: 1, action: allow, protocol: [tcp, udp], "
-	    "ports: [988, 1018-65535]}", all,
+	    "{rule: 3, action: allow, to: [169.254.169.254]}",
+	    "");
+	low(lustre,
+	    "{rule: 1, action: allow, protocol: [tcp, udp], "
+	    "ports: [988, 1018-65535]}",
+	    all,
 	    "5:14 rule g/l: Lustre servers connect back, but no ingress rule "
 	    "lets tcp 988 in from storage\n");
 	low(lustre, high, all,

@@ -61,7 +61,8 @@ static void expect(const struct probe *probe, enum moat_reason reason)
 	reference_judge(policy, config, probe, &a);
 	assert_string_equal(reason_name(a.reason), reason_name(reason));
 	assert_int_equal(a.verdict, reason >= MOAT_REASON_VLAN_DEPTH ?
-					    MOAT_DROP : MOAT_ALLOW);
+					    MOAT_DROP :
+					    MOAT_ALLOW);
 }
 
 #define PASS MOAT_REASON_SG_ALLOW
@@ -150,7 +151,8 @@ static void unspecified_sources(void **state)
 		p.type = (uint8_t)type;
 		expect(&p, type == 135 || type == 131 || type == 132 ||
 					   type == 143 ?
-				   MOAT_REASON_ESSENTIAL_ND : SOURCE);
+				   MOAT_REASON_ESSENTIAL_ND :
+				   SOURCE);
 	}
 }
 
@@ -303,16 +305,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(sources),
-		TEST(sources_on_egress),
-		TEST(mapped_addresses),
-		TEST(unspecified_sources),
-		TEST(tcp_flags),
-		TEST(icmp_families),
-		TEST(extension_headers),
-		TEST(essentials_icmp),
-		TEST(essentials_dhcp),
-		TEST(failsafe),
+		TEST(sources),		 TEST(sources_on_egress),
+		TEST(mapped_addresses),	 TEST(unspecified_sources),
+		TEST(tcp_flags),	 TEST(icmp_families),
+		TEST(extension_headers), TEST(essentials_icmp),
+		TEST(essentials_dhcp),	 TEST(failsafe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,8 +21,8 @@ static struct policy *policy;
 static struct config *config;
 static size_t front;
 
-static void allow(struct ruleset *rules, int number, int proto,
-		  unsigned first, unsigned last)
+static void allow(struct ruleset *rules, int number, int proto, unsigned first,
+		  unsigned last)
 {
 	struct rule *r = build_entry(rules, number, false);
 
@@ -100,7 +100,7 @@ static void icmp_replies(void **state)
 	build_icmp(&policy->nacls[front].rules[OUT].rules[1], IPPROTO_ICMP, 0,
 		   0);
 	assert_true(reference_reply(policy, config, &p, &a));
-	p.type = 9;	/* nothing answers it */
+	p.type = 9; /* nothing answers it */
 	assert_true(reference_reply(policy, config, &p, &a));
 }
 
@@ -162,14 +162,20 @@ static void strangers_are_not_judged(void **state)
 static void add_test(const char *src, const char *dst, int dport, bool expect)
 {
 	struct policy_test t = {
-		.src = build_addr(src), .dst = build_addr(dst), .family = 4,
-		.proto = TCP, .sport = 40000, .dport = (uint16_t)dport,
-		.type = -1, .code = -1, .expect_allow = expect,
+		.src = build_addr(src),
+		.dst = build_addr(dst),
+		.family = 4,
+		.proto = TCP,
+		.sport = 40000,
+		.dport = (uint16_t)dport,
+		.type = -1,
+		.code = -1,
+		.expect_allow = expect,
 		.pos = { .file = -1, .line = 7 },
 	};
 
-	policy->tests = realloc(policy->tests, (policy->ntests + 1) *
-						       sizeof(t));
+	policy->tests = realloc(policy->tests,
+				(policy->ntests + 1) * sizeof(t));
 	assert_non_null(policy->tests);
 	policy->tests[policy->ntests++] = t;
 }

@@ -20,8 +20,8 @@ static uint16_t verify(const struct packet *q, int family, unsigned proto)
 	uint32_t sum = proto + len;
 
 	for (size_t i = 0; i < (family == 4 ? 8u : 32u); i++)
-		sum += (uint32_t)ip[(family == 4 ? 12 : 8) + i] <<
-		       (i % 2 ? 0 : 8);
+		sum += (uint32_t)ip[(family == 4 ? 12 : 8) + i]
+		       << (i % 2 ? 0 : 8);
 	for (size_t i = 0; i < len; i++)
 		sum += (uint32_t)q->data[q->l4 + i] << (i % 2 ? 0 : 8);
 	while (sum >> 16)
@@ -37,9 +37,13 @@ static void ip4_header(void **state)
 		0xb8, 0x61, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7,
 	};
 
-	packet_build(&(struct packet_spec){ .family = 4, .proto = 17,
-		.from = "192.168.0.1", .to = "192.168.0.199", .dont = true,
-		.payload_len = 0x73 - 28 }, &p);
+	packet_build(&(struct packet_spec){ .family = 4,
+					    .proto = 17,
+					    .from = "192.168.0.1",
+					    .to = "192.168.0.199",
+					    .dont = true,
+					    .payload_len = 0x73 - 28 },
+		     &p);
 	assert_int_equal(p.l3, 14);
 	assert_int_equal(p.l4, 34);
 	assert_int_equal(p.payload, 42);
@@ -56,10 +60,16 @@ static void checksums(void **state)
 	for (size_t i = 0; i < sizeof(protos); i++)
 		for (size_t len = 0; len < 40; len++) {
 			struct packet_spec s = { .family = 6,
-				.proto = protos[i], .from = "2001:db8::1",
-				.to = "fd00::ffff:2", .sport = 1234,
-				.dport = 443, .type = 128, .rest = 0x12345678,
-				.seq = 77, .flags = 2, .payload_len = len };
+						 .proto = protos[i],
+						 .from = "2001:db8::1",
+						 .to = "fd00::ffff:2",
+						 .sport = 1234,
+						 .dport = 443,
+						 .type = 128,
+						 .rest = 0x12345678,
+						 .seq = 77,
+						 .flags = 2,
+						 .payload_len = len };
 
 			packet_build(&s, &p);
 			assert_int_equal(verify(&p, 6, protos[i]), 0xffff);
@@ -71,19 +81,31 @@ static void checksums(void **state)
 			packet_build(&s, &p);
 			assert_int_equal(verify(&p, 4, protos[i]), 0xffff);
 		}
-	packet_build(&(struct packet_spec){ .family = 4, .proto = 1,
-		.from = "10.0.0.1", .to = "10.0.0.2", .type = 8 }, &p);
+	packet_build(&(struct packet_spec){ .family = 4,
+					    .proto = 1,
+					    .from = "10.0.0.1",
+					    .to = "10.0.0.2",
+					    .type = 8 },
+		     &p);
 	assert_int_equal(packet_sum(p.data + p.l4, 8, 0), 0xffff);
 }
 
 static void vlan_and_extensions(void **state)
 {
-	packet_build(&(struct packet_spec){ .family = 6, .proto = 6,
-		.from = "fd00::1", .to = "fd00::2",
-		.vlan = { { 0x88a8, 5 }, { 0x8100, 7 } }, .nvlan = 2,
-		.ext = { { .type = 0, .extra = 1 }, { .type = 51, .extra = 1 },
-			 { .type = 44, .more = true, .id = 0x01020304 } },
-		.next = 3 }, &p);
+	packet_build(
+		&(struct packet_spec){ .family = 6,
+				       .proto = 6,
+				       .from = "fd00::1",
+				       .to = "fd00::2",
+				       .vlan = { { 0x88a8, 5 }, { 0x8100, 7 } },
+				       .nvlan = 2,
+				       .ext = { { .type = 0, .extra = 1 },
+						{ .type = 51, .extra = 1 },
+						{ .type = 44,
+						  .more = true,
+						  .id = 0x01020304 } },
+				       .next = 3 },
+		&p);
 	assert_memory_equal(p.data + 12,
 			    "\x88\xa8\x00\x05\x81\x00\x00\x07\x86\xdd", 10);
 	assert_int_equal(p.l3, 22);
@@ -100,11 +122,21 @@ static void vlan_and_extensions(void **state)
 
 static void icmp_error_quotes(void **state)
 {
-	struct packet_spec inner = { .family = 4, .proto = 6,
-		.from = "10.0.0.1", .to = "10.0.0.2", .sport = 1, .dport = 2 };
-	struct packet_spec s = { .family = 4, .proto = 1, .from = "10.9.9.9",
-		.to = "10.0.0.1", .type = 3, .code = 4, .rest = 1400,
-		.inner = &inner, .inner_len = 28 };
+	struct packet_spec inner = { .family = 4,
+				     .proto = 6,
+				     .from = "10.0.0.1",
+				     .to = "10.0.0.2",
+				     .sport = 1,
+				     .dport = 2 };
+	struct packet_spec s = { .family = 4,
+				 .proto = 1,
+				 .from = "10.9.9.9",
+				 .to = "10.0.0.1",
+				 .type = 3,
+				 .code = 4,
+				 .rest = 1400,
+				 .inner = &inner,
+				 .inner_len = 28 };
 	static struct packet q;
 
 	packet_build(&inner, &q);
@@ -118,11 +150,16 @@ static void icmp_error_quotes(void **state)
 
 static void broken_on_purpose(void **state)
 {
-	packet_build(&(struct packet_spec){ .family = 4, .proto = 6,
-		.from = "10.0.0.1", .to = "10.0.0.2",
-		.ihl = PACKET_SET(15), .total_length = PACKET_SET(0),
-		.doff = PACKET_SET(4), .ip_checksum = PACKET_SET(1),
-		.cut = 50 }, &p);
+	packet_build(&(struct packet_spec){ .family = 4,
+					    .proto = 6,
+					    .from = "10.0.0.1",
+					    .to = "10.0.0.2",
+					    .ihl = PACKET_SET(15),
+					    .total_length = PACKET_SET(0),
+					    .doff = PACKET_SET(4),
+					    .ip_checksum = PACKET_SET(1),
+					    .cut = 50 },
+		     &p);
 	assert_int_equal(p.data[14], 0x4f);
 	assert_memory_equal(p.data + 16, "\x00\x00", 2);
 	assert_memory_equal(p.data + 24, "\x00\x01", 2);
@@ -133,9 +170,16 @@ static void broken_on_purpose(void **state)
 /* A later fragment holds data alone; a reply has the ends exchanged. */
 static void fragments_and_replies(void **state)
 {
-	struct packet_spec s = { .family = 4, .proto = 17, .from = "10.0.0.1",
-		.to = "10.0.0.2", .sport = 5, .dport = 6, .id = 9,
-		.offset = 185, .payload_len = 32 }, r;
+	struct packet_spec s = { .family = 4,
+				 .proto = 17,
+				 .from = "10.0.0.1",
+				 .to = "10.0.0.2",
+				 .sport = 5,
+				 .dport = 6,
+				 .id = 9,
+				 .offset = 185,
+				 .payload_len = 32 },
+			   r;
 
 	packet_build(&s, &p);
 	assert_int_equal(p.len, 34 + 32);

@@ -16,12 +16,12 @@ static void client_errors(void **state)
 	char text[200], path[200];
 
 	assert_int_equal(ctl_connect("/nonexistent/s", 100, &c), -ENOENT);
-	assert_non_null(strstr(ctl_explain_error(-ENOENT, "/s", text,
-						 sizeof(text)),
-			       "not running"));
-	assert_non_null(strstr(ctl_explain_error(-EACCES, "/s", text,
-						 sizeof(text)),
-			       "permission denied"));
+	assert_non_null(
+		strstr(ctl_explain_error(-ENOENT, "/s", text, sizeof(text)),
+		       "not running"));
+	assert_non_null(
+		strstr(ctl_explain_error(-EACCES, "/s", text, sizeof(text)),
+		       "permission denied"));
 	memset(path, 'x', sizeof(path) - 1);
 	path[sizeof(path) - 1] = 0;
 	assert_int_equal(ctl_connect(path, 100, &c), -ENAMETOOLONG);

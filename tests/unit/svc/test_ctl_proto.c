@@ -16,17 +16,17 @@
 static void lines_cut_anywhere(void **state)
 {
 	const char text[] = "one\n\nthree\r\nrest";
-	const char *expected[] = {"one", "", "three\r"};
+	const char *expected[] = { "one", "", "three\r" };
 	size_t step;
 
 	for (step = 1; step < sizeof(text); step++) {
-		struct ctl_lines l = {0};
+		struct ctl_lines l = { 0 };
 		size_t i, n, seen = 0;
 		char *line;
 
 		for (i = 0; i < sizeof(text) - 1; i += n) {
 			n = step < sizeof(text) - 1 - i ? step :
-				sizeof(text) - 1 - i;
+							  sizeof(text) - 1 - i;
 			assert_int_equal(ctl_lines_add(&l, text + i, n), 0);
 			while (ctl_lines_next(&l, &line) == 1) {
 				assert_true(seen < ARRAY_SIZE(expected));
@@ -41,7 +41,7 @@ static void lines_cut_anywhere(void **state)
 
 static void line_with_nul(void **state)
 {
-	struct ctl_lines l = {0};
+	struct ctl_lines l = { 0 };
 	char *line = NULL;
 
 	assert_int_equal(ctl_lines_add(&l, "a\0b\n", 4), 0);
@@ -53,7 +53,7 @@ static void line_with_nul(void **state)
 static void line_too_long(void **state)
 {
 	_cleanup_free_ char *data = malloc(CTL_MESSAGE_MAX);
-	struct ctl_lines l = {0};
+	struct ctl_lines l = { 0 };
 	char *line = NULL;
 
 	assert_non_null(data);
@@ -77,7 +77,7 @@ static void line_too_long(void **state)
 static void work_is_linear(void **state)
 {
 	uint64_t start = clock_boot_ns();
-	struct ctl_lines l = {0};
+	struct ctl_lines l = { 0 };
 	char chunk[4096];
 	char *line;
 	int i, seen = 0;
@@ -104,9 +104,19 @@ static void work_is_linear(void **state)
 static void parse_objects(void **state)
 {
 	static const char *const bad[] = {
-		"", "[]", "1", "\"x\"", "null", "{", "{} {}", "{'a':1}",
-		"{\"a\":1,\"a\":2}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\xff\"}",
-		"{\"a\":\"\\u0000\"}", "{\"a\":1e999}",
+		"",
+		"[]",
+		"1",
+		"\"x\"",
+		"null",
+		"{",
+		"{} {}",
+		"{'a':1}",
+		"{\"a\":1,\"a\":2}",
+		"{\"a\":\"\\ud800\"}",
+		"{\"a\":\"\xff\"}",
+		"{\"a\":\"\\u0000\"}",
+		"{\"a\":1e999}",
 	};
 	json_t *value = NULL;
 	char err[200];
@@ -119,8 +129,8 @@ static void parse_objects(void **state)
 		assert_null(value);
 		assert_string_not_equal(err, "");
 	}
-	assert_int_equal(ctl_parse("{\"cmd\":\"status\"}", &value, err,
-				   sizeof(err)), 0);
+	assert_int_equal(
+		ctl_parse("{\"cmd\":\"status\"}", &value, err, sizeof(err)), 0);
 	assert_int_equal(json_object_size(value), 1);
 	json_decref(value);
 }
@@ -128,7 +138,7 @@ static void parse_objects(void **state)
 static void append_is_one_line(void **state)
 {
 	json_t *value = json_pack("{s:s}", "a", "x\ny");
-	struct buf out = {0};
+	struct buf out = { 0 };
 
 	assert_int_equal(ctl_append(&out, value), 0);
 	assert_string_equal(buf_text(&out), "{\"a\":\"x\\ny\"}\n");
@@ -154,17 +164,17 @@ static void reply_codes(void **state)
 		enum ctl_code code;
 		const char *error;
 	} cases[] = {
-		{"{\"ok\":true}", CTL_OK, ""},
-		{"{\"ok\":true,\"code\":1}", CTL_NO, ""},
-		{"{\"ok\":false,\"code\":4,\"error\":\"no\"}", CTL_REFUSED,
-		 "no"},
-		{"{\"ok\":false,\"code\":5}", CTL_ROLLED_BACK, ""},
-		{"{\"ok\":false}", CTL_USAGE, ""},
-		{"{\"ok\":false,\"code\":0}", CTL_USAGE, ""},
-		{"{\"ok\":1}", CTL_USAGE, ""},
-		{"{\"ok\":true,\"code\":\"1\"}", CTL_USAGE, ""},
-		{"{\"ok\":true,\"code\":77}", CTL_USAGE, ""},
-		{"{}", CTL_USAGE, ""},
+		{ "{\"ok\":true}", CTL_OK, "" },
+		{ "{\"ok\":true,\"code\":1}", CTL_NO, "" },
+		{ "{\"ok\":false,\"code\":4,\"error\":\"no\"}", CTL_REFUSED,
+		  "no" },
+		{ "{\"ok\":false,\"code\":5}", CTL_ROLLED_BACK, "" },
+		{ "{\"ok\":false}", CTL_USAGE, "" },
+		{ "{\"ok\":false,\"code\":0}", CTL_USAGE, "" },
+		{ "{\"ok\":1}", CTL_USAGE, "" },
+		{ "{\"ok\":true,\"code\":\"1\"}", CTL_USAGE, "" },
+		{ "{\"ok\":true,\"code\":77}", CTL_USAGE, "" },
+		{ "{}", CTL_USAGE, "" },
 	};
 	const char *error;
 	json_t *value;
@@ -172,10 +182,9 @@ static void reply_codes(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		assert_int_equal(ctl_parse(cases[i].text, &value, err,
-					   sizeof(err)), 0);
-		assert_int_equal(ctl_reply_code(value, &error),
-				 cases[i].code);
+		assert_int_equal(
+			ctl_parse(cases[i].text, &value, err, sizeof(err)), 0);
+		assert_int_equal(ctl_reply_code(value, &error), cases[i].code);
 		assert_string_equal(error, cases[i].error);
 		json_decref(value);
 	}
@@ -231,8 +240,8 @@ static void values_are_counted(void **state)
 	assert_int_equal(ctl_parse(text, &value, err, sizeof(err)), 0);
 	json_decref(value);
 	/* An unfinished string ends with the text. */
-	assert_int_equal(ctl_parse("{\"x\":\"\\", &value, err,
-				   sizeof(err)), -EBADMSG);
+	assert_int_equal(ctl_parse("{\"x\":\"\\", &value, err, sizeof(err)),
+			 -EBADMSG);
 }
 
 int main(void)

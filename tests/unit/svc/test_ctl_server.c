@@ -63,7 +63,7 @@ static json_t *cmd_count(struct ctl_request *rq)
 		return ctl_error(CTL_USAGE, "to: a number");
 	}
 	*left = (int)to;
-	rq->stream = (struct ctl_stream){count_next, free, left};
+	rq->stream = (struct ctl_stream){ count_next, free, left };
 	return NULL;
 }
 
@@ -80,11 +80,9 @@ static json_t *cmd_huge(struct ctl_request *rq)
 }
 
 static const struct ctl_command commands[] = {
-	{"echo", true, cmd_echo},
-	{"count", true, cmd_count},
-	{"huge", true, cmd_huge},
-	{"change", false, cmd_echo},
-	{NULL, false, NULL},
+	{ "echo", true, cmd_echo }, { "count", true, cmd_count },
+	{ "huge", true, cmd_huge }, { "change", false, cmd_echo },
+	{ NULL, false, NULL },
 };
 
 static void on_term(int sig, void *arg)
@@ -95,9 +93,13 @@ static void on_term(int sig, void *arg)
 static int serve(const struct fixture *f, int ready)
 {
 	struct ctl_settings settings = {
-		.control_path = f->control, .read_path = f->read,
-		.group = "no-such-group", .commands = commands,
-		.max_connections = 4, .request_ms = 300, .idle_ms = 2000,
+		.control_path = f->control,
+		.read_path = f->read,
+		.group = "no-such-group",
+		.commands = commands,
+		.max_connections = 4,
+		.request_ms = 300,
+		.idle_ms = 2000,
 	};
 	struct loop *loop = loop_new();
 	struct ctl_server *server = NULL;
@@ -129,7 +131,7 @@ static int setup(void **state)
 	snprintf(f->control, sizeof(f->control), "%s/run/control.sock",
 		 f->folder);
 	snprintf(f->read, sizeof(f->read), "%s/run/read.sock", f->folder);
-	umask(0);	/* the worst that we can be started with */
+	umask(0); /* the worst that we can be started with */
 	f->server = fork();
 	if (f->server == 0)
 		_exit(serve(f, ready[1]));
@@ -192,10 +194,11 @@ static void call_and_answer(void **state)
 		reply = NULL;
 		assert_int_equal(ctl_call(c, request, NULL, NULL, &reply), 0);
 		assert_int_equal(ctl_reply_code(reply, &error), CTL_OK);
-		assert_true(json_equal(json_object_get(reply, "request"),
-				       request));
-		assert_int_equal(json_integer_value(json_object_get(
-			reply, "uid")), getuid());
+		assert_true(
+			json_equal(json_object_get(reply, "request"), request));
+		assert_int_equal(
+			json_integer_value(json_object_get(reply, "uid")),
+			getuid());
 		json_decref(reply);
 	}
 	json_decref(request);
@@ -244,7 +247,7 @@ static void streams(void **state)
 	const struct fixture *f = *state;
 	CLEANUP(ctl_client) struct ctl_client *c = dial(f->read);
 	json_t *request = json_pack("{s:s, s:i}", "cmd", "count", "to", 50000);
-	struct counted n = {0};
+	struct counted n = { 0 };
 	json_t *reply = NULL;
 
 	ctl_set_timeout(c, 60000);
@@ -252,7 +255,7 @@ static void streams(void **state)
 	assert_int_equal(n.parts, 50000);
 	assert_true(json_is_true(json_object_get(reply, "ok")));
 	json_decref(reply);
-	n = (struct counted){.stop_after = 10};
+	n = (struct counted){ .stop_after = 10 };
 	assert_int_equal(ctl_call(c, request, count_part, &n, &reply),
 			 -ECANCELED);
 	assert_int_equal(n.parts, 10);
@@ -268,8 +271,8 @@ static void reply_too_long(void **state)
 
 static int dial_raw(const char *path)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 10};
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = 10 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
@@ -373,12 +376,11 @@ static void slow_reader_is_cut_off(void **state)
 	const struct fixture *f = *state;
 	_cleanup_close_ int fd = dial_raw(f->read);
 	const char request[] = "{\"cmd\":\"count\",\"to\":1000000}\n";
-	struct timespec pause = {.tv_sec = 2};
+	struct timespec pause = { .tv_sec = 2 };
 	char data[65536];
 	ssize_t n;
 
-	assert_int_equal(write(fd, request, strlen(request)),
-			 strlen(request));
+	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
 	nanosleep(&pause, NULL);
 	assert_int_equal(code_of(f->read, "echo"), CTL_OK);
 	/* What lay in the socket, then the end: far from the million. */
@@ -436,15 +438,16 @@ static void busy_ones_stay(void **state)
 static void second_server_is_refused(void **state)
 {
 	const struct fixture *f = *state;
-	struct ctl_settings settings = {.control_path = f->control,
-					.group = "root",
-					.commands = commands};
+	struct ctl_settings settings = { .control_path = f->control,
+					 .group = "root",
+					 .commands = commands };
 	struct loop *loop = loop_new();
 	struct ctl_server *server = NULL;
 	char err[200];
 
 	assert_int_equal(ctl_server_new(loop, &settings, &server, err,
-					sizeof(err)), -EADDRINUSE);
+					sizeof(err)),
+			 -EADDRINUSE);
 	assert_non_null(strstr(err, "another agent"));
 	assert_null(server);
 	loop_free(loop);
@@ -463,8 +466,9 @@ static void client_without_permission(void **state)
 	chmod(f->folder, 0755);
 	pid = fork();
 	if (pid == 0)
-		_exit(setgid(65534) || setuid(65534) ? 99 :
-		      -ctl_connect(f->control, 100, &c));
+		_exit(setgid(65534) || setuid(65534) ?
+			      99 :
+			      -ctl_connect(f->control, 100, &c));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), EACCES);
@@ -474,12 +478,19 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(modes), TEST(call_and_answer),
-		TEST(read_socket_only_looks), TEST(streams),
-		TEST(reply_too_long), TEST(pipelined_and_half_closed),
-		TEST(nonsense_is_answered), TEST(oversized_is_refused),
-		TEST(slow_sender_is_cut_off), TEST(slow_reader_is_cut_off),
-		TEST(connections_are_capped), TEST(busy_ones_stay), TEST(second_server_is_refused),
+		TEST(modes),
+		TEST(call_and_answer),
+		TEST(read_socket_only_looks),
+		TEST(streams),
+		TEST(reply_too_long),
+		TEST(pipelined_and_half_closed),
+		TEST(nonsense_is_answered),
+		TEST(oversized_is_refused),
+		TEST(slow_sender_is_cut_off),
+		TEST(slow_reader_is_cut_off),
+		TEST(connections_are_capped),
+		TEST(busy_ones_stay),
+		TEST(second_server_is_refused),
 		TEST(client_without_permission),
 	};
 

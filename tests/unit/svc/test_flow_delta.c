@@ -12,7 +12,7 @@
 
 static struct flow_record record(unsigned int n, __u64 created, __u64 packets)
 {
-	struct flow_record r = {.table = MOAT_TABLE_FLOWS};
+	struct flow_record r = { .table = MOAT_TABLE_FLOWS };
 
 	r.key.local.w[3] = 1;
 	r.key.remote.w[3] = n;

@@ -22,7 +22,7 @@ static char *rule_name(unsigned int slot, char *buf, size_t len, void *arg)
 
 static struct flow_record flow(int direction, __u32 remote, unsigned int sport)
 {
-	struct flow_record r = {.table = MOAT_TABLE_FLOWS};
+	struct flow_record r = { .table = MOAT_TABLE_FLOWS };
 	bool in = direction == MOAT_INGRESS;
 
 	r.key.local = addr_from_v4(0x0a140001);
@@ -35,12 +35,12 @@ static struct flow_record flow(int direction, __u32 remote, unsigned int sport)
 	return r;
 }
 
-static const struct moat_count five[2] = {{2, 200}, {3, 300}};
+static const struct moat_count five[2] = { { 2, 200 }, { 3, 300 } };
 
 /* Sum of all series of one metric on the page. */
 static __u64 sum_of(const struct flow_series *s, const char *name)
 {
-	struct buf out = {0};
+	struct buf out = { 0 };
 	const char *p, *value;
 	__u64 sum = 0;
 	char start[64];
@@ -57,7 +57,7 @@ static __u64 sum_of(const struct flow_series *s, const char *name)
 
 static void assert_line(const struct flow_series *s, const char *line)
 {
-	struct buf out = {0};
+	struct buf out = { 0 };
 
 	assert_int_equal(flow_series_format(s, &out), 0);
 	if (!strstr(out.data, line))
@@ -67,8 +67,8 @@ static void assert_line(const struct flow_series *s, const char *line)
 
 static void folds_source_ports(void **state)
 {
-	CLEANUP(flow_series) struct flow_series *s =
-		flow_series_new(10, rule_name, NULL);
+	CLEANUP(flow_series)
+	struct flow_series *s = flow_series_new(10, rule_name, NULL);
 	struct flow_record r;
 	unsigned int port;
 
@@ -78,19 +78,19 @@ static void folds_source_ports(void **state)
 	}
 	assert_int_equal(flow_series_count(s), 2);
 	assert_line(s, "moat_flow_packets_total{src=\"10.0.5.1\",dst=\"10.20.0"
-		    ".1\",dst_port=\"22\",protocol=\"tcp\",direction="
-		    "\"ingress\",verdict=\"allow\",rule=\"trainers/rule3\"} "
-		    "200\n");
+		       ".1\",dst_port=\"22\",protocol=\"tcp\",direction="
+		       "\"ingress\",verdict=\"allow\",rule=\"trainers/rule3\"} "
+		       "200\n");
 	assert_line(s, "moat_flow_bytes_total{src=\"10.0.5.1\",dst=\"10.20.0"
-		    ".1\",dst_port=\"22\",protocol=\"tcp\",direction="
-		    "\"egress\",verdict=\"allow\",rule=\"trainers/rule3\"} "
-		    "30000\n");
+		       ".1\",dst_port=\"22\",protocol=\"tcp\",direction="
+		       "\"egress\",verdict=\"allow\",rule=\"trainers/rule3\"} "
+		       "30000\n");
 }
 
 static void labels_of_kinds(void **state)
 {
-	CLEANUP(flow_series) struct flow_series *s =
-		flow_series_new(20, rule_name, NULL);
+	CLEANUP(flow_series)
+	struct flow_series *s = flow_series_new(20, rule_name, NULL);
 	struct flow_record r = flow(MOAT_EGRESS, 0x0a280005, 1023);
 
 	flow_series_add(s, &r, five, 1);
@@ -115,8 +115,8 @@ static void labels_of_kinds(void **state)
 
 static void sum_is_exact(void **state)
 {
-	CLEANUP(flow_series) struct flow_series *s =
-		flow_series_new(7, rule_name, NULL);
+	CLEANUP(flow_series)
+	struct flow_series *s = flow_series_new(7, rule_name, NULL);
 	__u64 packets = 0, before = 0, now;
 	struct flow_record r;
 	unsigned int i;
@@ -139,8 +139,8 @@ static void sum_is_exact(void **state)
 
 static void idle_series_make_room(void **state)
 {
-	CLEANUP(flow_series) struct flow_series *s =
-		flow_series_new(2, rule_name, NULL);
+	CLEANUP(flow_series)
+	struct flow_series *s = flow_series_new(2, rule_name, NULL);
 	struct flow_record a = flow(MOAT_INGRESS, 0x0a000001, 1);
 	struct flow_record b = flow(MOAT_INGRESS, 0x0a000002, 1);
 
@@ -148,8 +148,8 @@ static void idle_series_make_room(void **state)
 	flow_series_add(s, &b, five, 1000);
 	assert_line(s, "{src=\"10.0.0.1\"");
 	assert_line(s, "{src=\"other\",dst=\"other\",dst_port=\"other\","
-		    "protocol=\"other\",direction=\"ingress\",verdict="
-		    "\"allow\",rule=\"other\"} 2\n");
+		       "protocol=\"other\",direction=\"ingress\",verdict="
+		       "\"allow\",rule=\"other\"} 2\n");
 	flow_series_age(s, FLOW_SERIES_IDLE_MS - 1);
 	assert_int_equal(flow_series_count(s), 2);
 	flow_series_age(s, FLOW_SERIES_IDLE_MS);
@@ -161,8 +161,8 @@ static void idle_series_make_room(void **state)
 
 static void none_at_all(void **state)
 {
-	CLEANUP(flow_series) struct flow_series *s =
-		flow_series_new(0, rule_name, NULL);
+	CLEANUP(flow_series)
+	struct flow_series *s = flow_series_new(0, rule_name, NULL);
 	struct flow_record r = flow(MOAT_INGRESS, 1, 1);
 
 	flow_series_add(s, &r, five, 0);

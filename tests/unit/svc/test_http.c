@@ -50,9 +50,9 @@ static void plain_pages(void **state)
 {
 	char text[8192];
 
-	start((struct http_settings){.listen = "127.0.0.1:0"});
-	http_child_curl(text, sizeof(text),
-			"'http://127.0.0.1:%u/metrics?x=1'", child.port);
+	start((struct http_settings){ .listen = "127.0.0.1:0" });
+	http_child_curl(text, sizeof(text), "'http://127.0.0.1:%u/metrics?x=1'",
+			child.port);
 	assert_string_equal(text, "moat_up 1\n");
 	http_child_curl(text, sizeof(text), "-i http://127.0.0.1:%u/metrics",
 			child.port);
@@ -77,7 +77,7 @@ static void big_page(void **state)
 {
 	char text[200];
 
-	start((struct http_settings){.listen = "[::1]:0"});
+	start((struct http_settings){ .listen = "[::1]:0" });
 	http_child_curl(text, sizeof(text), "'http://[::1]:%u/big' | wc -c",
 			child.port);
 	assert_int_equal(atoi(text), BIG);
@@ -89,11 +89,11 @@ static void addresses(void **state)
 		const char *listen;
 		int err;
 	} cases[] = {
-		{"127.0.0.1", -EINVAL}, {"localhost:1", -EINVAL},
-		{":9849", -EINVAL}, {"127.0.0.1:", -EINVAL},
-		{"127.0.0.1:65536", -EINVAL}, {"127.0.0.1:1x", -EINVAL},
-		{"[::1:9", -EINVAL}, {"0.0.0.0:0", -EPERM}, {"[::]:0", -EPERM},
-		{"192.0.2.1:0", -EPERM},
+		{ "127.0.0.1", -EINVAL },	{ "localhost:1", -EINVAL },
+		{ ":9849", -EINVAL },		{ "127.0.0.1:", -EINVAL },
+		{ "127.0.0.1:65536", -EINVAL }, { "127.0.0.1:1x", -EINVAL },
+		{ "[::1:9", -EINVAL },		{ "0.0.0.0:0", -EPERM },
+		{ "[::]:0", -EPERM },		{ "192.0.2.1:0", -EPERM },
 	};
 	struct loop *loop = loop_new();
 	struct http *h = NULL;
@@ -101,8 +101,8 @@ static void addresses(void **state)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct http_settings t = {.listen = cases[i].listen,
-					  .page = page};
+		struct http_settings t = { .listen = cases[i].listen,
+					   .page = page };
 
 		assert_int_equal(http_new(loop, &t, &h, err, sizeof(err)),
 				 cases[i].err);
@@ -116,8 +116,8 @@ static void remote_when_told(void **state)
 {
 	char text[200];
 
-	start((struct http_settings){.listen = "0.0.0.0:0",
-				     .allow_remote = true});
+	start((struct http_settings){ .listen = "0.0.0.0:0",
+				      .allow_remote = true });
 	http_child_curl(text, sizeof(text), "http://127.0.0.1:%u/metrics",
 			child.port);
 	assert_string_equal(text, "moat_up 1\n");
@@ -125,8 +125,7 @@ static void remote_when_told(void **state)
 
 /* ---- TLS ---- */
 
-static int shell(const char *fmt, ...)
-	__attribute__((format(printf, 1, 2)));
+static int shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static int shell(const char *fmt, ...)
 {
 	char command[1024];
@@ -153,7 +152,10 @@ static int make_keys(void **state)
 		     ">/dev/null 2>&1 && openssl x509 -req -in client.csr -CA "
 		     "ca.pem -CAkey ca.key -CAcreateserial -days 2 -out "
 		     "client.pem >/dev/null 2>&1 && cp first.pem server.pem && "
-		     "cp first.key server.key", folder) ? -1 : 0;
+		     "cp first.key server.key",
+		     folder) ?
+		       -1 :
+		       0;
 }
 
 static int drop_keys(void **state)
@@ -168,9 +170,10 @@ static void start_tls(bool with_ca)
 	snprintf(cert, sizeof(cert), "%s/server.pem", folder);
 	snprintf(key, sizeof(key), "%s/server.key", folder);
 	snprintf(ca, sizeof(ca), "%s/ca.pem", folder);
-	start((struct http_settings){.listen = "0.0.0.0:0", .tls_cert = cert,
-				     .tls_key = key,
-				     .tls_client_ca = with_ca ? ca : NULL});
+	start((struct http_settings){ .listen = "0.0.0.0:0",
+				      .tls_cert = cert,
+				      .tls_key = key,
+				      .tls_client_ca = with_ca ? ca : NULL });
 }
 
 static void tls_clients(void **state)
@@ -178,15 +181,19 @@ static void tls_clients(void **state)
 	char text[400];
 
 	start_tls(true);
-	http_child_curl(text, sizeof(text), "--cacert %s --cert %s/client.pem "
+	http_child_curl(text, sizeof(text),
+			"--cacert %s --cert %s/client.pem "
 			"--key %s/client.key https://127.0.0.1:%u/metrics",
 			cert, folder, folder, child.port);
 	assert_string_equal(text, "moat_up 1\n");
 	/* No certificate, and one of another CA. */
-	http_child_curl(text, sizeof(text), "--cacert %s "
-			"https://127.0.0.1:%u/metrics", cert, child.port);
+	http_child_curl(text, sizeof(text),
+			"--cacert %s "
+			"https://127.0.0.1:%u/metrics",
+			cert, child.port);
 	assert_non_null(strstr(text, "no client certificate"));
-	http_child_curl(text, sizeof(text), "--cacert %s --cert %s/other.pem "
+	http_child_curl(text, sizeof(text),
+			"--cacert %s --cert %s/other.pem "
 			"--key %s/other.key https://127.0.0.1:%u/metrics",
 			cert, folder, folder, child.port);
 	assert_null(strstr(text, "moat_up"));
@@ -201,8 +208,8 @@ static bool speaks(const char *version)
 {
 	return shell("openssl s_client -connect 127.0.0.1:%u %s -cipher "
 		     "'ALL:@SECLEVEL=0' </dev/null 2>&1 | grep -q "
-		     "'^    Cipher    : [A-Z]\\|^New, TLSv1.3'", child.port,
-		     version) == 0;
+		     "'^    Cipher    : [A-Z]\\|^New, TLSv1.3'",
+		     child.port, version) == 0;
 }
 
 static void tls_versions(void **state)
@@ -218,9 +225,10 @@ static bool served_with(const char *name)
 {
 	char text[400];
 
-	http_child_curl(text, sizeof(text), "--cacert %s/%s.pem "
-			"https://127.0.0.1:%u/metrics", folder, name,
-			child.port);
+	http_child_curl(text, sizeof(text),
+			"--cacert %s/%s.pem "
+			"https://127.0.0.1:%u/metrics",
+			folder, name, child.port);
 	return strcmp(text, "moat_up 1\n") == 0;
 }
 
@@ -252,7 +260,8 @@ static void tls_reload(void **state)
 	/* A key that everyone may read is none. */
 	assert_int_equal(shell("cd %s && cp other.pem server.pem && cp "
 			       "other.key server.key && chmod 644 server.key",
-			       folder), 0);
+			       folder),
+			 0);
 	kill(child.pid, SIGHUP);
 	usleep(200000);
 	assert_true(served_with("second"));
@@ -260,16 +269,17 @@ static void tls_reload(void **state)
 	assert_int_equal(shell("cd %s && cp second.pem server.pem && cp "
 			       "second.key server.key && chmod 600 server.key "
 			       "&& for i in $(seq 100); do kill -HUP %d; done",
-			       folder, child.pid), 0);
+			       folder, child.pid),
+			 0);
 	assert_true(soon_served_with("second"));
 	assert_int_equal(http_child_fds(&child), fds);
 }
 
 static void tls_without_key(void **state)
 {
-	struct http_settings t = {.listen = "127.0.0.1:0",
-				  .tls_cert = "/nonexistent.pem",
-				  .tls_key = "/nonexistent.key"};
+	struct http_settings t = { .listen = "127.0.0.1:0",
+				   .tls_cert = "/nonexistent.pem",
+				   .tls_key = "/nonexistent.key" };
 	struct loop *loop = loop_new();
 	struct http *h = NULL;
 	char err[200];
@@ -281,8 +291,9 @@ static void tls_without_key(void **state)
 
 static void key_open_to_everyone(void **state)
 {
-	struct http_settings t = {.listen = "127.0.0.1:0", .tls_cert = cert,
-				  .tls_key = key};
+	struct http_settings t = { .listen = "127.0.0.1:0",
+				   .tls_cert = cert,
+				   .tls_key = key };
 	struct loop *loop = loop_new();
 	struct http *h = NULL;
 	char err[200];

@@ -46,8 +46,9 @@ static int page(const char *path, struct buf *out, void *arg)
 
 static int start(void **state)
 {
-	const struct http_settings t = {.listen = "127.0.0.1:0",
-					.life_ms = LIFE_MS, .page = page};
+	const struct http_settings t = { .listen = "127.0.0.1:0",
+					 .life_ms = LIFE_MS,
+					 .page = page };
 
 	http_child_start(&child, &t);
 	fds_before = http_child_fds(&child);
@@ -61,7 +62,7 @@ static int stop(void **state)
 
 static void pause_ms(unsigned int ms)
 {
-	const struct timespec t = {ms / 1000, (ms % 1000) * 1000000l};
+	const struct timespec t = { ms / 1000, (ms % 1000) * 1000000l };
 
 	nanosleep(&t, NULL);
 }
@@ -110,39 +111,44 @@ static void odd_requests(void **state)
 		size_t len;
 		int status;
 	} cases[] = {
-		{REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 200},
-		{REQUEST("GET /metrics HTTP/1.0\r\n\r\n"), 200},
-		{REQUEST("GET /../metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404},
-		{REQUEST("GET /metrics/../../etc/passwd HTTP/1.1\r\nHost: x"
-			 "\r\n\r\n"), 404},
-		{REQUEST("GET //metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404},
-		{REQUEST("GET /metrics/ HTTP/1.1\r\nHost: x\r\n\r\n"), 404},
-		{REQUEST("GET /%2e%2e/metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
-		 404},
-		{REQUEST("GET /%6detrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404},
-		{REQUEST("GET /metrics%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 404},
-		{REQUEST("GET /metrics%0a%0dX:y HTTP/1.1\r\nHost: x\r\n\r\n"),
-		 404},
-		{REQUEST("GET metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404},
-		{REQUEST("GET * HTTP/1.1\r\nHost: x\r\n\r\n"), 404},
-		{REQUEST("GET http://x/metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
-		 404},
-		{REQUEST("DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 405},
-		{REQUEST("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
-			 " 99999999999\r\n\r\nab"), 405},
-		{REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
-			 " 5\r\n\r\nabcde"), 200},
-		{REQUEST("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n"), 405},
-		{REQUEST("CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"), 405},
-		{REQUEST("GET /metrics HTTP/1.1\r\n\r\n"), 400},
-		{REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
-			 " -1\r\n\r\n"), 400},
-		{REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
-			 " 99999999999999999999999\r\n\r\n"), 413},
-		{REQUEST("\r\n\r\n\r\n\r\n"), 0},
-		{REQUEST("\0\0\0\0"), 0},
-		{REQUEST("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), 0},
-		{REQUEST("GET /met"), 0},
+		{ REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 200 },
+		{ REQUEST("GET /metrics HTTP/1.0\r\n\r\n"), 200 },
+		{ REQUEST("GET /../metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404 },
+		{ REQUEST("GET /metrics/../../etc/passwd HTTP/1.1\r\nHost: x"
+			  "\r\n\r\n"),
+		  404 },
+		{ REQUEST("GET //metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404 },
+		{ REQUEST("GET /metrics/ HTTP/1.1\r\nHost: x\r\n\r\n"), 404 },
+		{ REQUEST("GET /%2e%2e/metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+		  404 },
+		{ REQUEST("GET /%6detrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404 },
+		{ REQUEST("GET /metrics%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 404 },
+		{ REQUEST("GET /metrics%0a%0dX:y HTTP/1.1\r\nHost: x\r\n\r\n"),
+		  404 },
+		{ REQUEST("GET metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 404 },
+		{ REQUEST("GET * HTTP/1.1\r\nHost: x\r\n\r\n"), 404 },
+		{ REQUEST("GET http://x/metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+		  404 },
+		{ REQUEST("DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), 405 },
+		{ REQUEST("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
+			  " 99999999999\r\n\r\nab"),
+		  405 },
+		{ REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
+			  " 5\r\n\r\nabcde"),
+		  200 },
+		{ REQUEST("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n"), 405 },
+		{ REQUEST("CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"), 405 },
+		{ REQUEST("GET /metrics HTTP/1.1\r\n\r\n"), 400 },
+		{ REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
+			  " -1\r\n\r\n"),
+		  400 },
+		{ REQUEST("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length:"
+			  " 99999999999999999999999\r\n\r\n"),
+		  413 },
+		{ REQUEST("\r\n\r\n\r\n\r\n"), 0 },
+		{ REQUEST("\0\0\0\0"), 0 },
+		{ REQUEST("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), 0 },
+		{ REQUEST("GET /met"), 0 },
 	};
 	size_t i;
 
@@ -159,8 +165,11 @@ static void odd_requests(void **state)
 static void oversized(void **state)
 {
 	static const char *const heads[] = {
-		"", "GET /", "GET /metrics HTTP/1.1\r\nHost: x\r\nX: ",
-		"GET /metrics HTTP/1.1\r\nHost: ", "GET /metrics?",
+		"",
+		"GET /",
+		"GET /metrics HTTP/1.1\r\nHost: x\r\nX: ",
+		"GET /metrics HTTP/1.1\r\nHost: ",
+		"GET /metrics?",
 	};
 	const size_t len = 4u << 20;
 	char *bytes = malloc(len);
@@ -255,8 +264,7 @@ static void crowd(void **state)
  * connection of 127.0.0.9 outlives those of the crowd. */
 static void crowd_costs_the_crowd(void **state)
 {
-	static const char request[] =
-		"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 	int early = http_child_dial(&child, "127.0.0.9"), fds[100], i;
 	char answer[1000];
 
@@ -327,9 +335,14 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 	const struct CMUnitTest tests[] = {
-		TEST(odd_requests), TEST(oversized), TEST(pipelined),
-		TEST(dribble), TEST(crowd), TEST(crowd_costs_the_crowd),
-		TEST(pages_not_fetched), TEST(dear_pages),
+		TEST(odd_requests),
+		TEST(oversized),
+		TEST(pipelined),
+		TEST(dribble),
+		TEST(crowd),
+		TEST(crowd_costs_the_crowd),
+		TEST(pages_not_fetched),
+		TEST(dear_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

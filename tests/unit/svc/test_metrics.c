@@ -16,52 +16,84 @@ static struct iface_stats stats;
 static struct moat_totals totals;
 
 static const struct metrics_rule rules[] = {
-	{false, false, MOAT_INGRESS, "trainers", "ssh",
-	 {{10, 840}, 3, 2, {1, 60}}},
-	{true, true, MOAT_EGRESS, "front", "100", {{7, 700}, 0, 0, {2, 80}}},
-	{true, false, MOAT_INGRESS, "front", "110", {{5, 50}, 0, 0, {0, 0}}},
+	{ false,
+	  false,
+	  MOAT_INGRESS,
+	  "trainers",
+	  "ssh",
+	  { { 10, 840 }, 3, 2, { 1, 60 } } },
+	{ true,
+	  true,
+	  MOAT_EGRESS,
+	  "front",
+	  "100",
+	  { { 7, 700 }, 0, 0, { 2, 80 } } },
+	{ true,
+	  false,
+	  MOAT_INGRESS,
+	  "front",
+	  "110",
+	  { { 5, 50 }, 0, 0, { 0, 0 } } },
 };
 static const struct metrics_iface ifaces[] = {
-	{"eth0", {"tcx", "tcx", NULL}, true, &stats},
-	{"we\"ird\\\n\xff\xc3\xa9", {NULL, "clsact", "generic"}, false, NULL},
+	{ "eth0", { "tcx", "tcx", NULL }, true, &stats },
+	{ "we\"ird\\\n\xff\xc3\xa9",
+	  { NULL, "clsact", "generic" },
+	  false,
+	  NULL },
 };
-static const struct metrics_table tables[] = {{"flows", 12, 1024}};
-static const struct map_bytes maps[] = {{"flows", 4096, 1024}};
-static const struct ethertype_count types[] = {{0x0806, {9, 252}}};
-static const struct metrics_device devices[] = {{"mlx5_0", "rdma"}};
+static const struct metrics_table tables[] = { { "flows", 12, 1024 } };
+static const struct map_bytes maps[] = { { "flows", 4096, 1024 } };
+static const struct ethertype_count types[] = { { 0x0806, { 9, 252 } } };
+static const struct metrics_device devices[] = { { "mlx5_0", "rdma" } };
 static const struct metrics_peer peers[] = {
-	{"trainers", "storage", MOAT_EGRESS, MOAT_ALLOW, {3, 300}},
+	{ "trainers", "storage", MOAT_EGRESS, MOAT_ALLOW, { 3, 300 } },
 };
 
 static void fill(struct metrics_snapshot *s)
 {
 	stats.direction[MOAT_INGRESS].count[MOAT_REASON_ESTABLISHED] =
-		(struct moat_count){1000, 1 << 20};
+		(struct moat_count){ 1000, 1 << 20 };
 	stats.direction[MOAT_EGRESS].count[MOAT_REASON_SG_NO_MATCH] =
-		(struct moat_count){4, 240};
+		(struct moat_count){ 4, 240 };
 	stats.direction[MOAT_EGRESS].would_drop[MOAT_REASON_SG_NO_MATCH] =
-		(struct moat_count){6, 360};
+		(struct moat_count){ 6, 360 };
 	totals.refused[MOAT_TABLE_FLOWS][MOAT_REFUSAL_FULL] = 11;
 	totals.created[MOAT_TABLE_UDP] = 13;
 	totals.denied_suppressed = 17;
 	*s = (struct metrics_snapshot){
-		.version = "0.1.0", .config_sha256 = "abc",
-		.policy = "gpu-cluster", .revision = "r1", .mode = "audit",
-		.generation = 7, .last_push_ok = true,
+		.version = "0.1.0",
+		.config_sha256 = "abc",
+		.policy = "gpu-cluster",
+		.revision = "r1",
+		.mode = "audit",
+		.generation = 7,
+		.last_push_ok = true,
 		.last_push_time = 1700000000.5,
-		.confirm_deadline = 1700000060, .policy_file_differs = true,
-		.unassigned_addresses = 2, .failsafe_peers = 6,
-		.drift_repairs = 3, .image_bytes = 12345,
-		.totals = &totals, .killed = 19,
-		.upkeep = {41, 42, 1.5, 12.5, 0.25, {{44, 0, 0, 45}, 43}},
-		.ifaces = ifaces, .nifaces = ARRAY_SIZE(ifaces),
-		.rules = rules, .nrules = ARRAY_SIZE(rules),
-		.peers = peers, .npeers = ARRAY_SIZE(peers),
-		.tables = tables, .ntables = ARRAY_SIZE(tables),
-		.maps = maps, .nmaps = ARRAY_SIZE(maps),
-		.ethertypes = types, .nethertypes = ARRAY_SIZE(types),
-		.unenforced = devices, .nunenforced = ARRAY_SIZE(devices),
-		.process = {1.5, 1.7e9, 1 << 20, 2 << 20, 30, 1024},
+		.confirm_deadline = 1700000060,
+		.policy_file_differs = true,
+		.unassigned_addresses = 2,
+		.failsafe_peers = 6,
+		.drift_repairs = 3,
+		.image_bytes = 12345,
+		.totals = &totals,
+		.killed = 19,
+		.upkeep = { 41, 42, 1.5, 12.5, 0.25, { { 44, 0, 0, 45 }, 43 } },
+		.ifaces = ifaces,
+		.nifaces = ARRAY_SIZE(ifaces),
+		.rules = rules,
+		.nrules = ARRAY_SIZE(rules),
+		.peers = peers,
+		.npeers = ARRAY_SIZE(peers),
+		.tables = tables,
+		.ntables = ARRAY_SIZE(tables),
+		.maps = maps,
+		.nmaps = ARRAY_SIZE(maps),
+		.ethertypes = types,
+		.nethertypes = ARRAY_SIZE(types),
+		.unenforced = devices,
+		.nunenforced = ARRAY_SIZE(devices),
+		.process = { 1.5, 1.7e9, 1 << 20, 2 << 20, 30, 1024 },
 	};
 	s->pushes[METRICS_PUSH_APPLIED] = 4;
 	s->expired[METRICS_EXPIRY_RESET] = 23;
@@ -128,7 +160,7 @@ static const char *const page_text[] = {
 static void page_lines(void **state)
 {
 	struct metrics_snapshot s;
-	struct buf out = {0};
+	struct buf out = { 0 };
 	size_t i;
 
 	fill(&s);
@@ -138,8 +170,8 @@ static void page_lines(void **state)
 			fail_msg("not in the page: %s", page_text[i]);
 	/* A rule's NACL side has no connections, an interface without
 	 * counters no packets. */
-	assert_null(strstr(out.data,
-			   "moat_rule_connections_total{layer=\"nacl\""));
+	assert_null(
+		strstr(out.data, "moat_rule_connections_total{layer=\"nacl\""));
 	assert_null(strstr(out.data, "moat_packets_total{interface=\"we"));
 	buf_free(&out);
 }
@@ -147,12 +179,13 @@ static void page_lines(void **state)
 static void parser_is_content(void **state)
 {
 	struct metrics_snapshot s;
-	struct buf out = {0};
+	struct buf out = { 0 };
 	FILE *f;
 
 	fill(&s);
 	assert_int_equal(metrics_format(&s, &out), 0);
-	f = popen("/usr/bin/python3 " MOAT_SOURCE_DIR "/tests/support/check_page.py",
+	f = popen("/usr/bin/python3 " MOAT_SOURCE_DIR
+		  "/tests/support/check_page.py",
 		  "w");
 	assert_non_null(f);
 	assert_int_equal(fwrite(out.data, 1, out.len, f), out.len);
@@ -163,8 +196,8 @@ static void parser_is_content(void **state)
 /* Without a policy there is no policy_info series, and nothing crashes. */
 static void nothing_in_force(void **state)
 {
-	struct metrics_snapshot s = {.version = "0", .config_sha256 = ""};
-	struct buf out = {0};
+	struct metrics_snapshot s = { .version = "0", .config_sha256 = "" };
+	struct buf out = { 0 };
 
 	assert_int_equal(metrics_format(&s, &out), 0);
 	assert_null(strstr(out.data, "moat_policy_info{"));
@@ -175,8 +208,8 @@ static void nothing_in_force(void **state)
 
 static void histogram_is_cumulative(void **state)
 {
-	struct metrics_snapshot s = {.version = "0", .config_sha256 = ""};
-	struct buf out = {0};
+	struct metrics_snapshot s = { .version = "0", .config_sha256 = "" };
+	struct buf out = { 0 };
 
 	metrics_observe(&s.push_seconds, 0.005);
 	metrics_observe(&s.push_seconds, 0.2);
@@ -198,7 +231,7 @@ static void every_reason_has_its_series(void **state)
 {
 	static const char name[] = "\nmoat_packets_total{";
 	struct metrics_snapshot s;
-	struct buf out = {0};
+	struct buf out = { 0 };
 	int drops = 0, passes = 0, n = 0;
 	const char *p;
 

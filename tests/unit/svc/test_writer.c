@@ -50,10 +50,10 @@ static const struct column columns[] = {
 
 static json_t *sample(void)
 {
-	json_t *rows = json_pack(
-		"[{s:s,s:s,s:i,s:i},{s:s,s:n,s:i,s:i}]", "verdict", "allow",
-		"rule", "trainers/ssh", "packets", 7, "bytes", 1536,
-		"verdict", "drop", "rule", "packets", 12345, "bytes", 40);
+	json_t *rows = json_pack("[{s:s,s:s,s:i,s:i},{s:s,s:n,s:i,s:i}]",
+				 "verdict", "allow", "rule", "trainers/ssh",
+				 "packets", 7, "bytes", 1536, "verdict", "drop",
+				 "rule", "packets", 12345, "bytes", 40);
 
 	assert_non_null(rows);
 	return rows;
@@ -67,9 +67,9 @@ static void one_value_two_forms(void **state)
 	writer_value(&w, rows);
 	assert_int_equal(writer_table(&w, rows, columns, 4), 0);
 	assert_string_equal(close_writer(&w),
-		"verdict  rule          packets    bytes\n"
-		"allow    trainers/ssh        7  1.5 KiB\n"
-		"drop     -               12345     40 B\n");
+			    "verdict  rule          packets    bytes\n"
+			    "allow    trainers/ssh        7  1.5 KiB\n"
+			    "drop     -               12345     40 B\n");
 	w = open_writer(WRITER_JSON, WRITER_COLOR_ALWAYS);
 	assert_int_equal(writer_value(&w, rows), 0);
 	assert_int_equal(writer_table(&w, rows, columns, 4), 0);
@@ -80,8 +80,8 @@ static void one_value_two_forms(void **state)
 	w = open_writer(WRITER_JSON, WRITER_COLOR_AUTO);
 	writer_line(&w, json_array_get(rows, 0));
 	assert_string_equal(close_writer(&w),
-		"{\"verdict\":\"allow\",\"rule\":\"trainers/ssh\","
-		"\"packets\":7,\"bytes\":1536}\n");
+			    "{\"verdict\":\"allow\",\"rule\":\"trainers/ssh\","
+			    "\"packets\":7,\"bytes\":1536}\n");
 	json_decref(rows);
 }
 
@@ -91,7 +91,8 @@ static void colors(void **state)
 	json_t *rows = sample();
 
 	writer_table(&w, rows, columns, 1);
-	assert_string_equal(close_writer(&w),
+	assert_string_equal(
+		close_writer(&w),
 		"verdict\n\033[32mallow\033[0m\n\033[31mdrop\033[0m\n");
 	setenv("NO_COLOR", "1", 1);
 	w = open_writer(WRITER_TABLE, WRITER_COLOR_AUTO);
@@ -105,14 +106,17 @@ static void colors(void **state)
 static void wide_tables_wrap(void **state)
 {
 	static const struct column wide[] = {
-		{ "from", "from" }, { "to", "to" }, { "rule", "rule" },
+		{ "from", "from" },
+		{ "to", "to" },
+		{ "rule", "rule" },
 		{ "packets", "packets" },
 	};
 	const char *address = "fd00:1111:2222:3333:4444:5555:6666:7777:65535";
 	struct writer w = open_writer(WRITER_TABLE, WRITER_COLOR_NEVER);
 	json_t *rows = json_pack("[{s:s,s:s,s:s,s:i}]", "from", address, "to",
-		address, "rule", "a-group-with-a-long-name/and-a-rule",
-		"packets", 1000000);
+				 address, "rule",
+				 "a-group-with-a-long-name/and-a-rule",
+				 "packets", 1000000);
 	size_t colons = 0, longest = 0, column = 0;
 
 	assert_int_equal(writer_table(&w, rows, wide, 4), 0);
@@ -132,21 +136,23 @@ static void wide_tables_wrap(void **state)
 static void facts(void **state)
 {
 	static const struct column rows[] = {
-		{ "policy", "policy" }, { "not there", "absent" },
+		{ "policy", "policy" },
+		{ "not there", "absent" },
 		{ "deadline", "pending.deadline" },
-		{ "groups", "groups" }, { "enforcing", "ok", COLUMN_STATE },
+		{ "groups", "groups" },
+		{ "enforcing", "ok", COLUMN_STATE },
 	};
 	struct writer w = open_writer(WRITER_TABLE, WRITER_COLOR_NEVER);
 	json_t *object = json_pack("{s:s,s:{s:i},s:[s,s],s:b}", "policy",
-		"evil\033[2Jname\xc2\x9b", "pending", "deadline", 12, "groups",
-		"base", "trainers", "ok", 1);
+				   "evil\033[2Jname\xc2\x9b", "pending",
+				   "deadline", 12, "groups", "base", "trainers",
+				   "ok", 1);
 
 	assert_int_equal(writer_facts(&w, object, rows, 5), 0);
-	assert_string_equal(close_writer(&w),
-		"policy:     evil?[2Jname??\n"
-		"deadline:   12\n"
-		"groups:     base, trainers\n"
-		"enforcing:  yes\n");
+	assert_string_equal(close_writer(&w), "policy:     evil?[2Jname??\n"
+					      "deadline:   12\n"
+					      "groups:     base, trainers\n"
+					      "enforcing:  yes\n");
 	json_decref(object);
 }
 
@@ -158,7 +164,8 @@ static void text_wraps(void **state)
 		    "ten eleven twelve thirteen fourteen fifteen");
 	writer_text(&w, "%s", "");
 	writer_raw(&w, "raw\n");
-	assert_string_equal(close_writer(&w),
+	assert_string_equal(
+		close_writer(&w),
 		"one two three four five six seven eight nine ten eleven twelve "
 		"thirteen fourteen\nfifteen\n\nraw\n");
 }
@@ -178,8 +185,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_teardown(f, drop_text)
-		T(one_value_two_forms), T(colors), T(wide_tables_wrap),
-		T(facts), T(text_wraps), T(breaks),
+		T(one_value_two_forms), T(colors),
+		T(wide_tables_wrap),	T(facts),
+		T(text_wraps),		T(breaks),
 #undef T
 	};
 
