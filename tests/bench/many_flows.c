@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include "bench/bar.h"
+#include "kern/datapath.h"
 #include "moat/reason.h"
 
 #define BATCH 4096
@@ -44,6 +45,19 @@ static struct moat_flow flow_of(const struct many_flows *m, size_t n)
 		.direction = MOAT_INGRESS,
 		.seen = { 0xf, 0xf },
 		.layout = MOAT_ABI_VERSION,
+	};
+}
+
+struct many_flows many_flows_of(struct datapath *dp, size_t places, int seconds)
+{
+	__u64 now = datapath_jiffies(dp);
+
+	return (struct many_flows){
+		.count = places - places / 64,
+		.slots = 1,
+		.created = now,
+		.packets = 5,
+		.expires = now + (__s64)seconds * datapath_facts()->hz
 	};
 }
 

@@ -17,7 +17,7 @@
 
 #define SLICE_MAX 1024
 #define SLICE_MIN 128
-#define SLICE_NS 2000000u /* of CPU; half of it is aimed at */
+#define SLICE_NS 1000000u /* of CPU; half of it is aimed at */
 #define GAP_MS 5	  /* between slices, at least */
 #define GAP_MAX_MS 200
 #define REST 23 /* gap to work: a twenty-fourth of a core */

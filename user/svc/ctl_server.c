@@ -21,7 +21,7 @@
 
 #define OUT_HIGH (256u << 10) /* bytes waiting: make no more parts */
 #define PARTS_A_TURN 16	      /* then the other sources have theirs */
-#define PARTS_NS 2000000u     /* … or after so long: P8 */
+#define PARTS_NS 500000u      /* … or after so long: P8 */
 #define REQUESTS_A_TURN 8
 #define IN_HIGH (64u << 20) /* bytes of unfinished requests, all together */
 #define ROOTS_OWN 8	    /* places that only root gets */
