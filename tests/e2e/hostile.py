@@ -21,11 +21,11 @@ SECONDS = 2  # of those that go on for a while
 def dial():
     if sys.argv[1] == "unix":
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(5)
+        s.settimeout(30)
         s.connect(sys.argv[2])
         return s
     host, port = sys.argv[2].rsplit(":", 1)
-    return socket.create_connection((host, int(port)), 5)
+    return socket.create_connection((host, int(port)), 30)
 
 
 def say(s, data):
@@ -149,7 +149,7 @@ def descriptors():
         s = dial()
         fds = array.array("i", [0] * 100)
         s.sendmsg([request()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
-        s.settimeout(1)
+        s.settimeout(30)
         s.recv(65536)
         s.close()
 
@@ -170,7 +170,7 @@ def paths():
                 "message": word, "generation": word, "group": word,
                 "rule": word, "peer": word, "engine": word, "probes": [word],
                 "table": word, "dry_run": True}).encode() + b"\n")
-            s.settimeout(5)
+            s.settimeout(30)
             answer = b""
             while not answer.endswith(b"\n"):
                 more = s.recv(65536)
@@ -192,7 +192,7 @@ def nested():
                  b'{"cmd":"pending","generation":' + b"9" * 100000 + b"}"):
         s = dial()
         if say(s, text + b"\n"):
-            s.settimeout(5)
+            s.settimeout(30)
             s.recv(65536)
         s.close()
 

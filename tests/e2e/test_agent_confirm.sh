@@ -34,10 +34,10 @@ is "said so" "$(pending "$H")" confirmed
 is "no deadline" "$(metric a moat_confirm_deadline_timestamp_seconds)" 0
 
 # Not in time: back to the one before, by itself and recorded.
-push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 2'
+push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 6'
 N=$(gen_of a)
 no "shut" reaches 81
-soon "fell back" 6 reaches 81
+soon "fell back" 10 reaches 81
 fell_back() { [ "$(pending "$N")" = rolled-back ]; }
 soon "and says so" 3 fell_back
 is "generation of before" "$(gen_of a)" "$H"
@@ -46,12 +46,12 @@ is "counted" "$(metric a moat_policy_pushes_total result=rolled-back)" 1
 is "enforcing" "$(enforcing a)" 1
 
 # With the agent dead the programs fall back themselves (G1).
-push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 3'
+push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 8'
 M=$(gen_of a)
 [ "$M" -gt "$N" ] || fail "generation $M was used before"
 agent_stop a KILL
 no "shut" reaches 81
-soon "fell back without agent" 8 reaches 81
+soon "fell back without agent" 12 reaches 81
 agent_run a
 is "official after the restart" "$(gen_of a)" "$H"
 is "and known" "$(pending "$M")" rolled-back

@@ -29,11 +29,11 @@ agent_start a "failsafe: []
 metrics: {listen: \"10.1.0.1:9849\", tls: {cert: $D/cert, key: $D/key}}"
 # page CERTIFICATE: from another host
 page() {
-	in_ns b curl -sS --max-time 5 --noproxy '*' --cacert "$SANDBOX/$1.pem" \
+	in_ns b curl -sS --max-time 30 --noproxy '*' --cacert "$SANDBOX/$1.pem" \
 		https://10.1.0.1:9849/metrics 2>&1 | grep -c '^moat_build_info'
 }
 is "TLS" "$(page first)" 1
-is "plain on the same port" "$(in_ns b curl -s --max-time 5 --noproxy '*' \
+is "plain on the same port" "$(in_ns b curl -s --max-time 30 --noproxy '*' \
 	http://10.1.0.1:9849/metrics | grep -c moat_)" 0
 # speaks VERSION: with all that openssl can still do
 speaks() {
@@ -63,7 +63,7 @@ agent_stop a
 
 # A word, and loopback without one.
 agent_start a 'metrics: {listen: "10.1.0.1:9849", allow_remote: true}'
-is "plain, when told" "$(in_ns b curl -s --max-time 5 --noproxy '*' \
+is "plain, when told" "$(in_ns b curl -s --max-time 30 --noproxy '*' \
 	http://10.1.0.1:9849/metrics | grep -c '^moat_build_info')" 1
 agent_stop a
 agent_start a ''

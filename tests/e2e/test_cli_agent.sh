@@ -137,7 +137,7 @@ wait "$pushed"
 is "the push is told: undone" $? 5
 
 # Ctrl-C leaves the deadline running.
-start a "$SANDBOX/left.log" "$MOAT" --socket "$(sock a)" push --confirm 4s \
+start a "$SANDBOX/left.log" "$MOAT" --socket "$(sock a)" push --confirm 8s \
 	"$SANDBOX/p2.yaml"
 pushed=$STARTED
 soon "it waits" 3 bash -c \
@@ -146,7 +146,7 @@ kill -TERM "$pushed"
 wait "$pushed"
 is "it is gone" $? 143
 is "and the push still waits" "$(moat show -o json | jq -r .policy)" second
-soon "until its deadline" 8 bash -c \
+soon "until its deadline" 12 bash -c \
 	"'$MOAT' --socket '$(sock a)' show -o json | jq -e '.policy == \"first\"'"
 
 # On a terminal it asks.

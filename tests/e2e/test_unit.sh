@@ -42,7 +42,7 @@ agent_config a "failsafe: []
 xdp: native
 metrics: {listen: \"10.1.0.1:9849\", tls: {cert: $D/cert, key: $D/key}}"
 is_enforcing() { [ "$(status a '.interfaces[] | select(.name == "eth0").enforcing')" = true ]; }
-page() { in_ns a curl -sSk --max-time 5 https://10.1.0.1:9849/metrics; }
+page() { in_ns a curl -sSk --max-time 30 https://10.1.0.1:9849/metrics; }
 state_is() { [ "$(field a '{"cmd":"pending"}' .state)" = "$1" ]; }
 PROBE='{"cmd":"explain","engine":"kernel","replies":true,"probes":[{"dir":"ingress","local":"10.1.0.1","remote":"10.1.0.2","proto":"tcp","dport":81}]}'
 life() {

@@ -103,7 +103,7 @@ size_t http_child_rss(const struct http_child *c)
 int http_child_dial(const struct http_child *c, const char *from)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
-	struct timeval patience = { .tv_sec = 10 };
+	struct timeval patience = { .tv_sec = 60 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
@@ -144,7 +144,7 @@ size_t http_child_ask(const struct http_child *c, const char *bytes, size_t len,
 
 void http_child_curl(char *ret, size_t len, const char *fmt, ...)
 {
-	char command[1024] = "exec 2>&1; curl -sS --max-time 10 --noproxy '*' ";
+	char command[1024] = "exec 2>&1; curl -sS --max-time 60 --noproxy '*' ";
 	size_t n = strlen(command);
 	va_list ap;
 	FILE *f;

@@ -344,8 +344,9 @@ static bool make_room(struct listener *l, const struct ctl_peer *peer)
 			continue;
 		for (n = 0, i = l->server->conns; i; i = i->next)
 			n += i->listener == l && i->peer.uid == c->peer.uid;
+		/* The newest come first: of a millisecond, too, the oldest. */
 		if (!victim || n > most ||
-		    (n == most && c->since_ms < victim->since_ms)) {
+		    (n == most && c->since_ms <= victim->since_ms)) {
 			most = n;
 			victim = c;
 		}

@@ -79,14 +79,15 @@ static void served(const char *path)
 				   sizeof(answer)) > 0);
 	assert_non_null(strstr(answer, "200 OK"));
 	assert_non_null(strstr(answer, "moat_made"));
-	assert_true(clock_boot_ns() - before < 3000000000ull);
+	/* Not only once those who say nothing were let go. */
+	assert_true(clock_boot_ns() - before < 9000000000ull);
 }
 
 static void back_to_baseline(void)
 {
 	int i;
 
-	for (i = 0; i < 100 && http_child_fds(&child) > fds_before; i++)
+	for (i = 0; i < 600 && http_child_fds(&child) > fds_before; i++)
 		pause_ms(50);
 	assert_int_equal(http_child_fds(&child), fds_before);
 	served("/metrics");
