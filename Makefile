@@ -245,6 +245,13 @@ fuzz: $(FUZZ_TESTS)
 fuzz-diff: tests-build
 	$(OUT)/tests/diff/test_differential --forever
 
+# As root, half an hour and the rounds after it: everything that can happen to
+# a host at once, SOAK_MINUTES and SOAK_SEED; then 10,000 pushes.
+soak: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@SOAK_MINUTES=$${SOAK_MINUTES:-30} bash tests/e2e/test_soak.sh
+	@ROUNDS=10000 INTERFACES=1000 bash tests/e2e/test_rounds.sh
+
 demo: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@$(OUT)/moat demo
@@ -300,6 +307,6 @@ clean:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 .PHONY: all bench bench-build test check unit test-bpf test-e2e lint vmtest fuzz \
-	fuzz-build fuzz-diff demo deps format clean tests-build install uninstall
+	fuzz-build fuzz-diff soak demo deps format clean tests-build install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -48,17 +48,28 @@ run_one() {
 
 # pool JOBS COMMAND...: the names of tests on stdin, one a line
 pool() {
-	local jobs=$1 t running=0
+	local jobs=$1 t ended
+	local -A running=()
 	shift
 	while IFS= read -r t; do
-		if [ "$running" -ge "$jobs" ]; then
-			wait -n
-			running=$((running - 1))
+		if [ ${#running[@]} -ge "$jobs" ]; then
+			wait -n -p ended "${!running[@]}"
+			unset "running[$ended]"
 		fi
 		run_one "${t#.output/}" "$@" "$t" &
-		running=$((running + 1))
+		running[$!]=1
 	done
 	wait
+}
+
+# The soak takes its minutes whatever else runs, and little of the CPUs: it is
+# beside the others from the start.
+e2e() {
+	local soak=tests/e2e/test_soak.sh t
+	run_one "$soak" bash "$soak" &
+	pool "$JOBS" bash < <(for t in tests/e2e/test_*.sh; do
+		[ "$t" = "$soak" ] || echo "$t"
+	done)
 }
 
 list() { [ $# -eq 0 ] || printf '%s\n' "$@"; }
@@ -69,7 +80,7 @@ for group in "$@"; do
 	unit) pool "$JOBS" env < <(list .output/tests/unit/*/test_*) ;;
 	bpf | diff) pool 1 env < <(list .output/tests/"$group"/test_*) ;;
 	fuzz) pool "$JOBS" tests/fuzz/run.sh < <(list .output/tests/fuzz/fuzz_*) ;;
-	e2e) pool "$JOBS" bash < <(list tests/e2e/test_*.sh) ;;
+	e2e) e2e ;;
 	*)
 		echo "run.sh: unknown group $group" >&2
 		exit 2
