@@ -183,12 +183,15 @@ struct {
 	__uint(max_entries, 2);
 } denied_budgets SEC(".maps");
 
-/* What a policy makes of a local address; per CPU, found by its last byte.
- * Writer: the XDP program. */
+/* What a policy makes of a local address on a device; per CPU, found by the
+ * address's last byte and the device. Writer: the XDP program. */
 #define XDP_MEMOS 16
 struct xdp_memo {
 	struct moat_addr local;
 	__u64 epoch; /* of struct moat_host */
+	__u64 mac;   /* of the device */
+	__u32 ifindex;
+	__u32 iface; /* the device's entry in the counters */
 	__u32 generation;
 	__u16 profile;
 	__u8 profile_flags;

@@ -14,14 +14,30 @@ static __always_inline bool is_vlan(__u16 ethertype)
 	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
 }
 
-/* XDP only: programs at tc take EtherType and offset from the skb. */
+#define MAC_BITS 0xffffffffffffull
+#define MAC_GROUP 1 /* multicast and broadcast */
+
+/* Whether the frame is neither for the device nor for a group; the kernel's
+ * eth_skb_pkt_type(). head: the frame's first eight bytes. */
+static __always_inline bool for_another(__u64 head, __u64 mac)
+{
+	return !(head & MAC_GROUP) && (head & MAC_BITS) != mac;
+}
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bits above");
+
+/* XDP only: programs at tc take EtherType and offset from the skb, and whom
+ * it is for. */
 static __always_inline enum moat_reason parse_ethernet(const struct frame *fr,
 						       struct pkt *p)
 {
+	__u64 head;
 	__be16 type;
 
-	if (hook_load(fr, 2 * ETH_ALEN, &type, sizeof(type)))
+	if (hook_load(fr, 0, &head, sizeof(head)) ||
+	    hook_load(fr, 2 * ETH_ALEN, &type, sizeof(type)))
 		return MOAT_REASON_TRUNCATED;
+	if (for_another(head, p->mac))
+		p->flags |= PKT_OTHER_HOST;
 	p->ethertype = bpf_ntohs(type);
 	p->l3 = ETH_HLEN;
 	return MOAT_REASON_NONE;

@@ -74,6 +74,7 @@ struct judgement {
 struct pkt {
 	struct moat_flow_key key;
 	__u64 now;  /* jiffies64 */
+	__u64 mac;  /* XDP: the device's, MOAT_MAC_NONE if not known */
 	__u32 dir;  /* MOAT_INGRESS, MOAT_EGRESS */
 	__u32 hook; /* enum hook */
 

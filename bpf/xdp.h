@@ -7,6 +7,7 @@
 #define MOAT_XDP_H
 
 #include "account.h"
+#include "entry.h"
 #include "essential.h"
 #include "pipeline.h"
 #include "rejudge.h"
@@ -102,11 +103,26 @@ static __always_inline enum moat_reason xdp_judge(struct pkt *p)
 	return xdp_opens(p) ? xdp_opening(p) : xdp_nacl(p);
 }
 
+/* The device, and which entry it counts under. */
+static __always_inline void xdp_device(struct pkt *p)
+{
+	const struct moat_iface *i = bpf_map_lookup_elem(&ifaces, &p->iface);
+
+	p->mac = MOAT_MAC_NONE;
+	if (!i || !(i->flags & MOAT_IFACE_ETHER))
+		return;
+	p->mac = i->mac;
+	if (i->port_of)
+		p->iface = iface_find(i->port_of, &p->iface_flags);
+}
+
 /* Whether the frame is to be dropped. */
 static __always_inline bool xdp_run(const struct frame *fr, struct pkt *p)
 {
-	enum moat_reason reason = xdp_parse(fr, p);
+	enum moat_reason reason;
 
+	xdp_device(p);
+	reason = xdp_parse(fr, p);
 	measure(p);
 	if (reason == MOAT_REASON_NONE) {
 		reason = xdp_judge(p);

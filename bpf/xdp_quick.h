@@ -24,6 +24,7 @@ struct short_run {
 	__u64 now, epoch;
 	__u32 slot, generation;
 	__u32 reason, rule;
+	__u32 iface;
 };
 
 /* ---- the policy ---- */
@@ -49,9 +50,10 @@ static __always_inline const struct moat_image *short_image(struct short_run *q)
 	return h;
 }
 
-static __always_inline struct xdp_memo *memo_of(const struct moat_addr *local)
+static __always_inline struct xdp_memo *memo_of(const struct moat_addr *local,
+						__u32 ifindex)
 {
-	__u32 index = local->b[15] & (XDP_MEMOS - 1);
+	__u32 index = (local->b[15] ^ ifindex) & (XDP_MEMOS - 1);
 
 	return bpf_map_lookup_elem(&xdp_memos, &index);
 }
@@ -61,7 +63,7 @@ static __always_inline bool memo_fits(const struct xdp_memo *m,
 				      const struct short_run *q)
 {
 	return addr_equal(&m->local, &s->local) && m->epoch == q->epoch &&
-	       m->generation == q->generation;
+	       m->generation == q->generation && m->ifindex == s->ifindex;
 }
 
 static __always_inline __u32 short_class(const struct moat_image *h,
@@ -150,13 +152,16 @@ short_judge(const struct moat_host *facts, const struct sight *s,
 	    struct short_run *q)
 {
 	const struct moat_image *h = short_image(q);
-	const struct xdp_memo *m = memo_of(&s->local);
+	const struct xdp_memo *m = memo_of(&s->local, s->ifindex);
 	__u32 flags;
 
 	if (!h || !m || !q->epoch || (!s->bad && may_be_failsafe(facts, s)))
 		return SHORT_ASK;
 	if (!memo_fits(m, s, q))
 		return SHORT_LEARN;
+	if (for_another(s->head, m->mac))
+		return knobs.forwarding_judge ? SHORT_ASK : SHORT_PASS;
+	q->iface = m->iface;
 	flags = m->profile_flags;
 	if (s->bad) {
 		q->reason = MOAT_REASON_TCP_FLAGS;
@@ -212,10 +217,10 @@ static __always_inline void short_trace(const struct short_run *q)
 }
 
 static __always_inline void short_count(const struct short_run *q,
-					const struct sight *s, __u32 ifindex)
+					const struct sight *s)
 {
-	__u32 zero = 0, flags = 0, iface = iface_find(ifindex, &flags);
-	struct moat_iface_counters *c = iface_counters(iface, MOAT_INGRESS);
+	__u32 zero = 0;
+	struct moat_iface_counters *c = iface_counters(q->iface, MOAT_INGRESS);
 	struct moat_totals *t = bpf_map_lookup_elem(&totals, &zero);
 	struct moat_rule_count *r;
 
@@ -253,7 +258,7 @@ static __noinline enum short_answer xdp_quick(struct xdp_md *xdp,
 		return answer;
 	if (records_left(q))
 		return SHORT_ASK;
-	short_count(q, &s, xdp->ingress_ifindex);
+	short_count(q, &s);
 	if (knobs.trace)
 		short_trace(q);
 	return SHORT_DROP;
@@ -262,7 +267,7 @@ static __noinline enum short_answer xdp_quick(struct xdp_md *xdp,
 /* What the long way found of the endpoint's address, for the short way. */
 static __noinline void xdp_learn(struct pkt *p, __u64 epoch)
 {
-	struct xdp_memo *m = memo_of(&p->key.local);
+	struct xdp_memo *m = memo_of(&p->key.local, p->ifindex);
 	const struct moat_own *o;
 
 	if (!m || !(p->flags & PKT_ADDRESSES) || p->flags & PKT_GROUP_ADDRESS)
@@ -276,6 +281,9 @@ static __noinline void xdp_learn(struct pkt *p, __u64 epoch)
 	m->profile = p->profile;
 	m->profile_flags = p->profile_flags;
 	m->own = o && !(o->flags & MOAT_OWN_BROADCAST);
+	m->ifindex = p->ifindex;
+	m->iface = p->iface;
+	m->mac = p->mac;
 	m->epoch = epoch;
 }
 

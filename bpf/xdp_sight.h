@@ -15,6 +15,7 @@
 #include <linux/udp.h>
 
 #include "parse_ip.h"
+#include "parse_l2.h"
 #include "parse_l4.h"
 #include "pkt.h"
 
@@ -22,6 +23,8 @@ struct sight {
 	struct moat_addr local, remote;
 	__u32 length; /* of the IP packet */
 	__u32 header; /* of IP */
+	__u32 ifindex;
+	__u64 head; /* the frame's first eight bytes */
 	__u16 lport, rport;
 	__u8 family, proto, opening, bad;
 };
@@ -120,6 +123,8 @@ static __always_inline bool sight_parse(struct xdp_md *xdp, struct sight *s)
 
 	if (at > end)
 		return false;
+	s->ifindex = xdp->ingress_ifindex;
+	__builtin_memcpy(&s->head, data, sizeof(s->head));
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
 		ok = sight_ipv4(s, at, end);
 	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* Layout version of every shared struct; part of the pin path. */
-#define MOAT_ABI_VERSION 2
+#define MOAT_ABI_VERSION 3
 
 #define MOAT_MAX_RULES 10000  /* rules of one policy, both layers */
 #define MOAT_MAX_CIDRS 100000 /* CIDRs of one policy, after merging lists */

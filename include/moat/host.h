@@ -39,8 +39,13 @@ struct moat_iface {
 	__u32 flags;
 	struct moat_addr first4; /* first global address of the family, or 0: */
 	struct moat_addr first6; /* endpoint of multicast and broadcast */
+	__u64 mac;     /* of an Ethernet device, the first byte lowest */
+	__u32 port_of; /* bond whose XDP program runs here and whose entry
+			  counts, 0: none */
+	__u32 pad;
 };
-MOAT_ASSERT_SIZE(struct moat_iface, 40);
+MOAT_ASSERT_SIZE(struct moat_iface, 56);
+#define MOAT_MAC_NONE (~0ull) /* not known: nobody's frame has it */
 
 /* Failsafe: array of one element; entries up to count, in order. */
 #define MOAT_FAILSAFE_MAX 64

@@ -113,6 +113,20 @@ void harness_iface(struct harness *h, __u32 ifindex, const char *first4,
 	assert_int_equal(datapath_set_ifaces(h->dp, h->ifaces, h->nifaces), 0);
 }
 
+void harness_mac(struct harness *h, __u32 ifindex, const __u8 mac[6],
+		 __u32 port_of)
+{
+	size_t i = 0;
+
+	while (i < h->nifaces && h->ifaces[i].ifindex != ifindex)
+		i++;
+	assert_true(i < h->nifaces);
+	h->ifaces[i].mac = 0;
+	memcpy(&h->ifaces[i].mac, mac, 6);
+	h->ifaces[i].port_of = port_of;
+	assert_int_equal(datapath_set_ifaces(h->dp, h->ifaces, h->nifaces), 0);
+}
+
 void harness_failsafe(struct harness *h, const struct moat_failsafe *f)
 {
 	assert_int_equal(datapath_set_failsafe(h->dp, f), 0);

@@ -57,6 +57,10 @@ void harness_own(struct harness *h, const char *addr, const char *alias);
 void harness_broadcast(struct harness *h, const char *addr);
 void harness_iface(struct harness *h, __u32 ifindex, const char *first4,
 		   const char *first6);
+/* Its MAC address (0 in harness_iface(), as TEST_RUN's device has it), and
+ * the bond whose port it is, or 0. */
+void harness_mac(struct harness *h, __u32 ifindex, const __u8 mac[6],
+		 __u32 port_of);
 void harness_failsafe(struct harness *h, const struct moat_failsafe *f);
 
 void harness_push(struct harness *h, struct image *image);

@@ -8,6 +8,9 @@
 #include <arpa/inet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <string.h>
+
+#include "base/cleanup.h"
 
 #define XDP ATTACH_XDP
 #define IN ATTACH_TC_INGRESS
@@ -223,6 +226,108 @@ static void audit_drops_nothing(void **state)
 	left(tcp(THEIRS, 81, S));
 }
 
+static struct packet_spec to_mac(struct packet_spec p, const __u8 mac[6])
+{
+	memcpy(p.to_mac, mac, 6);
+	return p;
+}
+
+static const __u8 zero_mac[6], mac_a[6] = { 2, 1, 1, 1, 1, 1 },
+			       mac_b[6] = { 2, 1, 1, 1, 1, 2 };
+
+/* Frames for another MAC address are tc's, which passes them. */
+static void other_hosts(void **state)
+{
+	static const __u8 all[6] = { 255, 255, 255, 255, 255, 255 };
+	static const __u8 some[6] = { 1, 0, 0x5e, 0, 0, 1 };
+	const struct packet_spec closed[] = {
+		tcp(THEIRS, 81, S),
+		tcp("10.66.0.1", 80, A),
+		tcp(THEIRS, 80, S | MOAT_TCP_FLAG_FIN),
+		tcp("127.0.0.1", 80, S),
+		{ .family = 6,
+		  .from = "fd01::1",
+		  .to = "fd00::1",
+		  .proto = IPPROTO_ICMPV6,
+		  .type = 128 },
+	};
+	static const enum moat_reason why[] = {
+		MOAT_REASON_SG_NO_MATCH, MOAT_REASON_NACL_DENY,
+		MOAT_REASON_TCP_FLAGS,	 MOAT_REASON_BAD_SOURCE,
+		MOAT_REASON_SG_NO_MATCH,
+	};
+	struct packet_spec p;
+
+	for (size_t i = 0; i < ARRAY_SIZE(closed); i++) {
+		p = to_mac(closed[i], mac_a);
+		left(p);
+		expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_OTHER_HOST);
+		p = to_mac(closed[i], all);
+		expect(h, XDP, &p, MOAT_DROP, why[i]);
+		p = to_mac(closed[i], some);
+		expect(h, XDP, &p, MOAT_DROP, why[i]);
+	}
+	p = to_mac(tcp(THEIRS, 80, S), mac_a);
+	p.nvlan = 1;
+	p.vlan[0].tpid = 0x8100;
+	p.dport = 81;
+	left(p);
+}
+
+/* The device's address is what the agent last said; one whose address is not
+ * known leaves all but group addresses to tc. */
+static void mac_changes(void **state)
+{
+	struct packet_spec p = to_mac(tcp(THEIRS, 81, S), mac_a);
+
+	left(p);
+	harness_mac(h, HARNESS_IFINDEX, mac_a, 0);
+	expect(h, XDP, &p, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+	left(to_mac(p, mac_b));
+	left(to_mac(p, zero_mac));
+	harness_mac(h, HARNESS_IFINDEX, mac_b, 0);
+	left(p);
+	p = to_mac(p, mac_b);
+	expect(h, XDP, &p, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+	assert_int_equal(datapath_set_ifaces(h->dp, NULL, 0), 0);
+	left(to_mac(p, zero_mac));
+	harness_mac(h, HARNESS_IFINDEX, zero_mac, 0);
+	dropped(to_mac(p, zero_mac), MOAT_REASON_SG_NO_MATCH, "");
+}
+
+/* A bond's XDP program runs on its ports: each has its own address, and the
+ * bond's counters count. */
+static void ports_of_a_bond(void **state)
+{
+	struct packet_spec p = to_mac(tcp(THEIRS, 81, S), mac_a);
+
+	harness_iface(h, 7, OURS, "fd00::1");
+	harness_mac(h, 7, mac_b, 0);
+	harness_mac(h, HARNESS_IFINDEX, mac_a, 7);
+	left(to_mac(p, mac_b));
+	h->ifindex = 7;
+	expect(h, XDP, &p, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+	h->ifindex = HARNESS_IFINDEX;
+	assert_int_equal(harness_run(h, XDP, &p).all.packets, 0);
+	harness_mac(h, HARNESS_IFINDEX, zero_mac, 0);
+	dropped(to_mac(p, zero_mac), MOAT_REASON_SG_NO_MATCH, "");
+}
+
+/* With forwarding: judge tc judges them too. */
+static void judged_when_forwarding(void **state)
+{
+	struct packet_spec p = to_mac(tcp(THEIRS, 81, S), mac_a);
+	struct datapath_settings s;
+
+	harness_settings(&s);
+	s.forwarding_judge = true;
+	harness_reload(h, &s);
+	dropped(p, MOAT_REASON_SG_NO_MATCH, "");
+	harness_settings(&s);
+	harness_reload(h, &s);
+	left(p);
+}
+
 /* G10: whatever of the frame is linear (F25). */
 static void linear_lengths(void **state)
 {
@@ -250,6 +355,10 @@ int main(void)
 		at(failsafe_is_left),
 		at(flows),
 		at(audit_drops_nothing),
+		at(other_hosts),
+		at(mac_changes),
+		at(ports_of_a_bond),
+		at(judged_when_forwarding),
 		at(linear_lengths),
 	};
 

@@ -129,7 +129,7 @@ static void every_byte(struct packet_spec s)
 	uint8_t was;
 
 	packet_build(&s, &p);
-	for (size_t at = 12; at < p.payload; at++) {
+	for (size_t at = 0; at < p.payload; at++) {
 		was = p.data[at];
 		for (int v = 0; v < 256; v++) {
 			p.data[at] = v;
@@ -215,6 +215,37 @@ static void what_is_remembered(void **state)
 	expect(quick, XDP, &s, MOAT_ALLOW, MOAT_REASON_NONE);
 }
 
+/* A device's address with bits in every byte, and its change. */
+static void for_other_hosts(void **state)
+{
+	static const __u8 macs[][6] = { { 2, 1, 0x80, 0xff, 0x7f, 0x55 },
+					{ 2, 1, 0x80, 0xff, 0x7f, 0x54 },
+					{} };
+	struct packet_spec s = from("10.9.0.1", IPPROTO_TCP, 443, S);
+	static struct packet p;
+
+	policies(POLICY("enforce", "enforce"));
+	for (size_t i = 0; i < 3; i++) {
+		harness_mac(quick, HARNESS_IFINDEX, macs[i], 0);
+		harness_mac(slow, HARNESS_IFINDEX, macs[i], 0);
+		memcpy(s.to_mac, macs[i], 6);
+		expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+		expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+		packet_build(&s, &p);
+		for (size_t at = 0; at < 6; at++) {
+			for (int v = 0; v < 256; v++) {
+				p.data[at] = v;
+				same(&p, at);
+			}
+			p.data[at] = s.to_mac[at];
+		}
+		if (i + 1 == 3)
+			break;
+		memcpy(s.to_mac, macs[i + 1], 6); /* not yet its address */
+		expect(quick, XDP, &s, MOAT_ALLOW, MOAT_REASON_NONE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +253,7 @@ int main(void)
 		cmocka_unit_test(denied_by_lists),
 		cmocka_unit_test(modes_and_sources),
 		cmocka_unit_test(what_is_remembered),
+		cmocka_unit_test(for_other_hosts),
 	};
 
 	return cmocka_run_group_tests_name("xdp ways", tests, open_both,

@@ -2,7 +2,7 @@
 """Sends every attack of attacks.py from one namespace to another and looks at
 the other's counters, its raw sockets and what comes back.
 
-usage: attack_run.py TARGET_NETNS SENDER_NETNS TARGET_MAC OWN_MAC XDP
+usage: attack_run.py TARGET_NETNS SENDER_NETNS TARGET_MAC OWN_MAC
 For each shape: exactly the named verdicts and reasons are counted inward, and
 of what is dropped no raw socket of the target sees anything (each sees every
 packet of its protocol that the target takes for its own), nor is it answered.
@@ -100,7 +100,7 @@ def try_shape(lines, conn, before, shape):
 
 
 def main():
-    target, sender, to, own, xdp = sys.argv[1:]
+    target, sender, to, own = sys.argv[1:]
     enter(sender)
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                          socket.htons(3))  # ETH_P_ALL
@@ -112,7 +112,7 @@ def main():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
     conn = http.client.HTTPConnection("127.0.0.1", 9849)
     lines = wire, raw, *(bytes.fromhex(m.replace(":", "")) for m in (to, own))
-    shapes = attacks.table(xdp != "none")
+    shapes = attacks.table()
     before = counters(conn)
     drain(raw + [wire])
     complaints = 0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What attackers send, as frames, and what must become of each.
 
-table(xdp): name -> (frames, {"verdict reason": packets}); a frame is
+table(): name -> (frames, {"verdict reason": packets}); a frame is
 (EtherType, what follows it[, destination MAC]). Nobody has the source
 addresses, so nothing but the target's own answer follows a frame. Ports 80
 (TCP), 5000 (UDP) and pings are open, all else is closed.
@@ -339,7 +339,7 @@ def with_body(port, proto6, inner):
     return with_sum(17, seg, 6, *((S6, A6) if proto6 else (S4, A4)))
 
 
-def links(xdp):
+def links():
     """Tags, EtherTypes, foreign MACs around a closed port."""
     types = {"": (0x0800, v4(6, tcp(81))[0][1]),
              " v6": (0x86DD, v6(6, tcp(81, v6=True))[0][1])}
@@ -360,7 +360,13 @@ def links(xdp):
         for name, mac in ("broadcast", b"\xff" * 6), ("multicast", b"\1" * 6):
             yield f"{name} MAC{suffix}", [(kind, packet, mac)], NO_MATCH
         yield f"foreign MAC{suffix}", [(kind, packet, OTHER_MAC)], \
-            NO_MATCH if xdp else {"allow other-host": 1}
+            {"allow other-host": 1}
+        # F19: XDP too leaves what is another host's, however bad, to tc
+        bad = tcp(81, v6=kind == 0x86DD, flags=3)
+        bad = (v6 if kind == 0x86DD else v4)(6, bad)[0][1]
+        yield f"foreign MAC, malformed{suffix}", [
+            (kind, bad, OTHER_MAC), (kind, packet[:30], OTHER_MAC)], \
+            {"allow other-host": 2}
     for name, kind, packet in ("IPv4 as IPv6", *types[""]), \
             ("IPv6 as IPv4", *types[" v6"]):
         yield name, [(kind ^ 0x0800 ^ 0x86DD, packet)], drop("bad-header")
@@ -386,10 +392,10 @@ def cuts():
             drop("truncated", len(tag))
 
 
-def table(xdp):
+def table():
     groups = {"IPv4": shapes4(), "fragment": fragments(), "IPv6": shapes6(),
               "transport": transport(v4, False),
-              "transport v6": transport(v6, True), "link": links(xdp),
+              "transport v6": transport(v6, True), "link": links(),
               "cuts": cuts()}
     return {f"{group}: {name}": (frames, want)
             for group, shapes in groups.items()

@@ -31,6 +31,29 @@ verdicts generic
 restart_with native
 is "native" "$(xdp native)" 1
 verdicts native
+
+# A changed MAC address: what comes for the former one is tc's, which passes it
+# as another host's, and what comes for the new one is dropped by XDP (F19).
+xmas() {
+	in_ns b /usr/bin/python3 "$ROOT/tests/e2e/frames.py" eth0 "$1" xmas
+}
+dropped() { metric a moat_xdp_dropped_packets_total; }
+left() { metric a moat_packets_total verdict=allow reason=other-host; }
+# more COUNTER MAC: does it count an xmas for that address?
+more() {
+	local before
+	before=$("$1") && xmas "$2" && [ "$("$1")" -gt "$before" ]
+}
+former=$(ip -n "$(ns a)" -j link show eth0 | jq -r '.[0].address')
+soon "its own address" 20 more dropped "$former"
+in_ns a ip link set eth0 address 02:00:00:00:00:77 || fail "ip"
+soon "the former address" 20 more left "$former"
+soon "the new address" 20 more dropped 02:00:00:00:00:77
+before=$(dropped)
+yes "the former address again" more left "$former"
+is "not by XDP" "$(dropped)" "$before"
+in_ns b ip neigh flush all
+verdicts 'new MAC address'
 restart_with auto
 is "auto never takes veth" "$(xdp none)" 0
 is "why" "$(status a '.interfaces[] | select(.name == "eth0") | .xdp_why')" \

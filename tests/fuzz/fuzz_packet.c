@@ -137,7 +137,7 @@ static void run_both(const struct run_packet *p, struct run_result *ret)
 
 /*
  * As on the wire XDP comes first. It drops nothing that tc would not, nor for
- * another reason (F19); whether a frame is for another host only tc knows.
+ * another reason (F19).
  */
 static void run_ingress(const struct run_packet *p, struct run_result *ret)
 {
@@ -148,8 +148,7 @@ static void run_ingress(const struct run_packet *p, struct run_result *ret)
 	run_both(&early, &xdp);
 	must(xdp.action == XDP_PASS || xdp.action == XDP_DROP);
 	run_both(p, ret);
-	if (xdp.action == XDP_DROP &&
-	    ret->trace.reason != MOAT_REASON_OTHER_HOST)
+	if (xdp.action == XDP_DROP)
 		compare(p, "tc", answer_of(ret), "XDP", answer_of(&xdp));
 }
 

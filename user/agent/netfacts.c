@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -42,6 +43,18 @@ static void text_attr(const struct nlattr *a, char *ret, size_t len)
 
 /* ---- links ---- */
 
+static uint64_t mac_attr(const struct nlattr *a)
+{
+	const uint8_t *b = mnl_attr_get_payload(a);
+	uint64_t mac = 0;
+
+	if (mnl_attr_get_payload_len(a) != ETH_ALEN)
+		return MOAT_MAC_NONE;
+	for (int i = ETH_ALEN - 1; i >= 0; i--)
+		mac = mac << 8 | b[i];
+	return mac;
+}
+
 static void link_info(const struct nlattr *info, struct net_link *l)
 {
 	const struct nlattr *a;
@@ -56,6 +69,7 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
 	struct netfacts *f = arg;
 	struct net_link l = { .ifindex = m->ifi_index,
+			      .mac = MOAT_MAC_NONE,
 			      .type = m->ifi_type,
 			      .up = m->ifi_flags & IFF_UP,
 			      .carrier = m->ifi_flags & LOWER_UP };
@@ -68,6 +82,9 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
 			text_attr(a, l.name, sizeof(l.name));
+			break;
+		case IFLA_ADDRESS:
+			l.mac = mac_attr(a);
 			break;
 		case IFLA_MTU:
 			l.mtu = mnl_attr_get_u32(a);

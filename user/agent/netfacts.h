@@ -14,12 +14,14 @@
 #include "base/cleanup.h"
 #include "base/loop.h"
 #include "moat/base.h"
+#include "moat/host.h"
 
 struct net_link {
 	uint32_t ifindex;
 	uint32_t master; /* 0: none */
 	uint32_t lower;	 /* IFLA_LINK in this namespace, 0: none */
 	uint32_t mtu;
+	uint64_t mac;  /* first byte lowest, or MOAT_MAC_NONE */
 	uint16_t type; /* ARPHRD_* */
 	bool up, carrier;
 	bool default_route; /* one of its routes is a default route */

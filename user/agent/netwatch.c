@@ -43,22 +43,34 @@ static int set_own(struct agent *a)
 	return r ? r : datapath_set_own(a->dp, own, n);
 }
 
+/* The bond that is taken, of a port that is not; 0: none. */
+static uint32_t port_of(const struct agent *a, const struct iface *port)
+{
+	const struct iface *m = find_iface(a->ifaces, a->nifaces,
+					   port->link.master);
+
+	return m && wanted(m) && !strcmp(m->link.kind, "bond") ?
+		       m->link.ifindex :
+		       0;
+}
+
+/* Ports come last: devices that are judged have the first pick. */
 static int set_ifaces(struct agent *a)
 {
 	struct moat_iface list[MOAT_IFACES - 1];
-	const struct iface *i;
+	const struct iface *i, *end = a->ifaces + a->nifaces;
 	size_t n = 0;
 
-	memset(list, 0, sizeof(list));
-	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++) {
-		if (!wanted(i) || n == ARRAY_SIZE(list))
+	for (i = a->ifaces; i < end && n < ARRAY_SIZE(list); i++) {
+		if (!wanted(i))
 			continue;
-		list[n].ifindex = i->link.ifindex;
-		list[n].flags = MOAT_IFACE_SELECTED |
-				link_header_flags(i->link.type);
+		list[n] = select_entry(&i->link, 0);
 		locals_first(a->locals, a->nlocals, i->link.ifindex, &list[n]);
 		n++;
 	}
+	for (i = a->ifaces; i < end && n < ARRAY_SIZE(list); i++)
+		if (!wanted(i) && port_of(a, i))
+			list[n++] = select_entry(&i->link, port_of(a, i));
 	return datapath_set_ifaces(a->dp, list, n);
 }
 

@@ -210,6 +210,17 @@ __u32 link_header_flags(uint16_t type)
 	}
 }
 
+struct moat_iface select_entry(const struct net_link *l, uint32_t port_of)
+{
+	return (struct moat_iface){
+		.ifindex = l->ifindex,
+		.flags = link_header_flags(l->type) |
+			 (port_of ? 0 : MOAT_IFACE_SELECTED),
+		.mac = l->mac,
+		.port_of = port_of,
+	};
+}
+
 bool link_type_known(uint16_t type, bool *ret_ether)
 {
 	*ret_ether = type == ARPHRD_ETHER;

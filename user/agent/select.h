@@ -18,6 +18,12 @@ void select_interfaces(const struct config *c, const struct netfacts *f,
 /* A device whose frames we know how to read (F1); *ret_ether: it has an
  * Ethernet header. */
 bool link_type_known(uint16_t type, bool *ret_ether);
+/*
+ * What programs know of a device that is taken, or, if port_of names a bond
+ * that is taken, of its port: there runs the bond's native XDP program
+ * (bond_xdp_set() of the kernel). All but the addresses.
+ */
+struct moat_iface select_entry(const struct net_link *l, uint32_t port_of);
 /* MOAT_IFACE_* for the length of its link header, 0: not known. */
 __u32 link_header_flags(uint16_t type);
 /* May the XDP program be attached, as the mode says? why: a text if not. */

@@ -151,9 +151,12 @@ static bool listed(const struct moat_iface *e, size_t n, __u32 ifindex)
 int datapath_set_ifaces(struct datapath *dp, const struct moat_iface *e,
 			size_t n)
 {
+	struct moat_iface before[MOAT_IFACES];
 	const struct moat_iface none = {};
+	struct moat_host host;
 	int err = 0;
 
+	memcpy(before, dp->ifaces, sizeof(before));
 	for (unsigned i = 0; i < MOAT_IFACES && !err; i++)
 		if (dp->ifaces[i].ifindex &&
 		    !listed(e, n, dp->ifaces[i].ifindex))
@@ -166,7 +169,10 @@ int datapath_set_ifaces(struct datapath *dp, const struct moat_iface *e,
 		else if (memcmp(&dp->ifaces[i], &e[k], sizeof(e[k])))
 			err = write_iface(dp, i, &e[k]);
 	}
-	return err;
+	if (err || !memcmp(before, dp->ifaces, sizeof(before)))
+		return err;
+	err = host_read(dp, &host);
+	return err ? err : host_changed(dp, &host);
 }
 
 static void failsafe_ports(const struct moat_failsafe *f, __u64 ret[2])

@@ -188,12 +188,31 @@ static void xdp_modes(void **state)
 	assert_string_equal(why, "XDP reads Ethernet only");
 }
 
+static void entries(void **state)
+{
+	struct net_link eth = links[1];
+	struct moat_iface e;
+
+	eth.mac = 0x665544332211;
+	e = select_entry(&eth, 0);
+	assert_int_equal(e.ifindex, 2);
+	assert_int_equal(e.flags, MOAT_IFACE_SELECTED | MOAT_IFACE_ETHER);
+	assert_int_equal(e.mac, 0x665544332211);
+	assert_int_equal(e.port_of, 0);
+	e = select_entry(&eth, 5);
+	assert_int_equal(e.flags, MOAT_IFACE_ETHER);
+	assert_int_equal(e.port_of, 5);
+	e = select_entry(&links[12], 0);
+	assert_int_equal(e.flags, MOAT_IFACE_SELECTED | MOAT_IFACE_NO_HEADER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_auto), cmocka_unit_test(by_star),
 		cmocka_unit_test(by_name), cmocka_unit_test(cycles),
 		cmocka_unit_test(types),   cmocka_unit_test(xdp_modes),
+		cmocka_unit_test(entries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@
 
 static void sizes(void **state)
 {
-	assert_int_equal(MOAT_ABI_VERSION, 2);
+	assert_int_equal(MOAT_ABI_VERSION, 3);
 	assert_int_equal(sizeof(struct moat_flow_key), 40);
 	assert_int_equal(sizeof(struct moat_flow), 112);
 	assert_int_equal(sizeof(struct moat_leases), 4 * 64);
