@@ -85,6 +85,7 @@ static void enter(void)
 	harness_own(h, LIVE_OURS4, NULL);
 	harness_own(h, LIVE_OURS6, NULL);
 	harness_iface(h, live.sink, LIVE_OURS4, LIVE_OURS6);
+	harness_mac(h, live.sink, live.to_mac, 0);
 	harness_policy(h, text);
 	datapath_heartbeat(h->dp);
 	h->ifindex = live.sink;
