@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/agent.h"
 #include "bpf/place.h"
+#include "compile/memory.h"
 
 static __u64 planned(const struct map_plan *plan, size_t n, const char *map)
 {
@@ -38,6 +40,8 @@ static void compare_plan(const struct datapath_settings *s)
 	for (size_t i = 0; i < m; i++) {
 		within_tenth(real[i].name, planned(plan, n, real[i].name),
 			     real[i].bytes);
+		assert_int_equal(real[i].planned,
+				 planned(plan, n, real[i].name));
 		sum += real[i].bytes;
 	}
 	within_tenth("all maps", total, sum);
@@ -83,6 +87,37 @@ static void odd_sizes(void **state)
 	s.part_bytes[MOAT_PART_ROWS] = MOAT_PART_MIN + 1;
 	s.rule_slots = 1025;
 	compare_plan(&s);
+}
+
+/*
+ * What `moat compile` prints, which knows neither the programs nor their maps,
+ * is what an agent of the same configuration makes.
+ */
+static void compile_says_the_same(void **state)
+{
+	struct config *c = config_default();
+	struct map_plan plan[MAP_PLAN_MAX];
+	struct datapath_settings s;
+	struct host_plan told;
+	__u64 total = 0;
+	size_t n;
+
+	assert_non_null(c);
+	agent_settings(c, &s);
+	n = datapath_plan(&s, plan, &total);
+	host_plan(c, NULL, host_cpus(), &told);
+	for (size_t i = 0; i < told.count; i++)
+		if (told.maps[i].bytes != planned(plan, n, told.maps[i].name))
+			fail_msg("%s: told %llu, planned %llu",
+				 told.maps[i].name,
+				 (unsigned long long)told.maps[i].bytes,
+				 (unsigned long long)planned(
+					 plan, n, told.maps[i].name));
+	/* What is not told is small: the programs' own, a set for each load. */
+	assert_true(told.bytes <= total);
+	assert_true(total - told.bytes < 1 << 20);
+	assert_true(told.fits);
+	config_free(c);
 }
 
 /* P7: a million flows with any cache in at most 320 MiB. */
@@ -152,6 +187,7 @@ int main(void)
 		cmocka_unit_test(small),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(odd_sizes),
+		cmocka_unit_test(compile_says_the_same),
 		cmocka_unit_test(million_flows),
 		cmocka_unit_test(limit_is_kept),
 		cmocka_unit_test(living_maps_are_taken_over),

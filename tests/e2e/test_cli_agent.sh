@@ -48,6 +48,9 @@ code "status without a policy" 1 moat status
 fits "status without a policy" <"$OUT"
 code "status -o json" 1 moat status -o json
 documented status
+yes "the plan of all maps" jq -e '.memory | .planned == ([.maps[].planned] | add)
+	and .bytes == ([.maps[].bytes] | add) and .planned <= .limit and
+	([.maps[] | select(.map == "flows" and .planned > 0)] | length) == 1' "$OUT"
 code "status --require enforce" 1 moat status --require enforce
 code "version" 0 moat version -o json
 documented version

@@ -129,6 +129,17 @@ fits compile <"$OUT"
 code "compile -o json" 0 moat compile "$POLICY" --host 10.20.0.1 -o json
 documented compile
 yes "sizes add up" jq -e '.bytes == ([.arrays[:-1][].bytes] | add)' "$OUT"
+yes "so does the plan" jq -e '.memory.planned == ([.memory.maps[].planned] | add)
+	and .memory.planned <= .memory.limit' "$OUT"
+two=$(jq .memory.planned "$OUT")
+code "compile for many CPUs" 0 moat compile "$POLICY" --host 10.20.0.1 \
+	--cpus 64 -o json
+yes "more CPUs, other counters" [ "$(jq .memory.planned "$OUT")" != "$two" ]
+code "no CPUs" 2 moat compile "$POLICY" --host 10.20.0.1 --cpus 0
+printf 'version: 1\ntables: {memory: 64MiB}\n' >"$SANDBOX/small.yaml"
+code "a plan over tables.memory" 1 moat compile "$POLICY" --host 10.20.0.1 \
+	--config "$SANDBOX/small.yaml"
+yes "says so" grep -q "tables.memory is too small" "$ERR"
 code "compile needs a host" 2 moat compile "$POLICY"
 
 # ---- explain and path -------------------------------------------------------------

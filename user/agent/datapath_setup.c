@@ -6,68 +6,24 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "compile/memory.h"
 
-/* Rule counters are per CPU: on a host with hundreds of them room for every
- * rule of the largest policy would be room for none on most. */
-#define RULE_BYTES (4u << 20)
-#define RULES_LEAST 1024
-#define RULES_MOST 16384
-
-static __u32 rule_slots(void)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_CONF);
-	__u32 n = RULES_MOST;
-
-	while (n > RULES_LEAST &&
-	       n * sizeof(struct moat_rule_count) * (cpus > 0 ? cpus : 1) >
-		       RULE_BYTES)
-		n /= 2;
-	return n;
-}
-
-/*
- * Room for a policy of 10,000 rules and 100,000 CIDRs from the start: to move
- * to larger arrays is a second load of the programs, most of a second in
- * which a push waits. 38 MiB, in the plan that status prints.
- */
 void agent_settings(const struct config *c, struct datapath_settings *ret)
 {
-	static const __u32 part_bytes[MOAT_PART_COUNT] = {
-		[MOAT_PART_ADDR4] = 4u << 20,
-		[MOAT_PART_ADDR6] = 1u << 20,
-		[MOAT_PART_CLASSES] = 512u << 10,
-		[MOAT_PART_ROWS] = 4u << 20,
-	};
 	struct datapath_settings s = {
 		.memory_limit = c->tables.memory,
 		.midstream_drop = c->midstream_drop,
 		.unassigned_allow = c->unassigned_allow,
 		.forwarding_judge = c->forwarding_judge,
-		.rule_slots = rule_slots(),
 		.lease_after = MOAT_LEASE_AFTER,
 	};
-	__u32 *n = s.table_entries;
 
-	memcpy(s.part_bytes, part_bytes, sizeof(part_bytes));
-	n[MOAT_TABLE_FLOWS] = c->tables.flows;
-	n[MOAT_TABLE_UDP] = c->tables.udp;
-	n[MOAT_TABLE_OTHER] = c->tables.other;
-	n[MOAT_TABLE_EMBRYONIC_OUT] = c->tables.embryonic;
-	n[MOAT_TABLE_EMBRYONIC_IN] = c->tables.embryonic;
-	n[MOAT_TABLE_CLOSING] = c->tables.closing;
-	n[MOAT_TABLE_DENIED] = c->tables.denied;
-	n[MOAT_TABLE_FRAGMENTS] = c->tables.fragments;
+	host_sizes(host_cpus(), false, s.part_bytes, &s.rule_slots);
+	for (int t = 0; t < MOAT_TABLE_COUNT; t++)
+		s.table_entries[t] = host_table_entries(c, t);
 	memcpy(s.timeout_seconds, c->timeout, sizeof(s.timeout_seconds));
 	memcpy(s.essential, c->essential, sizeof(s.essential));
 	*ret = s;
-}
-
-/* Where tables.memory has no room for that, the arrays start small. */
-static void settings_least(struct datapath_settings *s)
-{
-	for (int i = 0; i < MOAT_PART_COUNT; i++)
-		s->part_bytes[i] = MOAT_PART_MIN;
-	s->rule_slots = RULES_LEAST;
 }
 
 int agent_open_datapath(struct agent *a)
@@ -82,7 +38,8 @@ int agent_open_datapath(struct agent *a)
 	s.nkept = a->keep.ngiven;
 	r = datapath_open(&s, &a->dp, &why);
 	if (r == -ENOSPC) {
-		settings_least(&s);
+		/* No room for the usual: the image's arrays start small. */
+		host_sizes(host_cpus(), true, s.part_bytes, &s.rule_slots);
 		r = datapath_open(&s, &a->dp, &why);
 	}
 	if (r)

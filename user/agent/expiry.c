@@ -13,6 +13,7 @@
 #include "agent/agent.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "compile/memory.h"
 #include "kern/stats.h"
 
 #define SLICE_MAX 1024
@@ -54,29 +55,9 @@ struct walk {
 	uint64_t longest_ns; /* slice of this walk, others' time in it too */
 };
 
-static size_t limit_of(const struct config *c, enum moat_table t)
-{
-	switch (t) {
-	case MOAT_TABLE_FLOWS:
-		return c->tables.flows;
-	case MOAT_TABLE_UDP:
-		return c->tables.udp;
-	case MOAT_TABLE_OTHER:
-		return c->tables.other;
-	case MOAT_TABLE_CLOSING:
-		return c->tables.closing;
-	case MOAT_TABLE_DENIED:
-		return c->tables.denied;
-	case MOAT_TABLE_FRAGMENTS:
-		return c->tables.fragments;
-	default:
-		return c->tables.embryonic;
-	}
-}
-
 size_t agent_table_limit(const struct agent *a, enum moat_table t)
 {
-	return limit_of(a->config, t);
+	return host_table_entries(a->config, t);
 }
 
 size_t agent_table_entries(const struct agent *a, enum moat_table t)
@@ -288,7 +269,7 @@ static bool half_full(const struct walk *w)
 	/* LRU tables make room for themselves. */
 	for (i = 0; i < 3; i++)
 		if (w->entries[walked[i]] >
-		    limit_of(w->agent->config, walked[i]) / 2)
+		    host_table_entries(w->agent->config, walked[i]) / 2)
 			return true;
 	return false;
 }

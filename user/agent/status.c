@@ -204,6 +204,27 @@ static json_t *tables_json(const struct agent *a)
 	return list;
 }
 
+/* The plan of the maps that there are, beside the kernel's account of them. */
+static json_t *memory_json(const struct agent *a)
+{
+	struct map_bytes maps[MAP_PLAN_MAX];
+	size_t n = stats_maps(a->dp, maps, ARRAY_SIZE(maps));
+	json_int_t planned = 0, bytes = 0;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		planned += (json_int_t)maps[i].planned;
+		bytes += (json_int_t)maps[i].bytes;
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I}", "map", maps[i].name,
+					"planned", (json_int_t)maps[i].planned,
+					"bytes", (json_int_t)maps[i].bytes));
+	}
+	return json_pack("{s:I, s:I, s:I, s:o}", "planned", planned, "bytes",
+			 bytes, "limit", (json_int_t)a->config->tables.memory,
+			 "maps", list);
+}
+
 static json_t *upkeep_json(const struct agent *a)
 {
 	struct metrics_upkeep u;
@@ -318,6 +339,7 @@ json_t *agent_status(struct agent *a)
 	add_config(a, o);
 	add_host(a, o);
 	json_object_set_new(o, "tables", tables_json(a));
+	json_object_set_new(o, "memory", memory_json(a));
 	json_object_set_new(o, "upkeep", upkeep_json(a));
 	if (json_array_size(degraded))
 		json_object_set_new(o, "code", json_integer(CTL_NO));

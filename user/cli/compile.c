@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* moat compile: what the policy takes in the kernel of a host. */
 #include "compile/compile.h"
+#include "compile/memory.h"
 
 #include "base/cleanup.h"
 #include "cli/call.h"
@@ -10,6 +11,7 @@
 static const struct option options[] = {
 	{ "host", "ADDR,...", "own addresses of the host (needed)" },
 	{ "config", "FILE", "agent configuration (built-in defaults)" },
+	{ "cpus", "N", "possible CPUs of the host (this machine's)" },
 };
 
 static const struct column facts[] = {
@@ -25,6 +27,29 @@ static const struct column part_columns[] = {
 	{ "bytes", "bytes", COLUMN_BYTES },
 	{ "limit", "limit", COLUMN_BYTES },
 };
+
+static const struct column map_columns[] = {
+	{ "map", "map" },
+	{ "entries", "entries" },
+	{ "planned", "planned", COLUMN_BYTES },
+};
+
+static json_t *describe_memory(const struct host_plan *p,
+			       const struct config *c, unsigned cpus)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < p->count; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:s, s:I, s:I}", "map", p->maps[i].name,
+				  "entries", (json_int_t)p->maps[i].entries,
+				  "planned", (json_int_t)p->maps[i].bytes));
+	return json_pack("{s:I, s:I, s:I, s:o}", "planned",
+			 (json_int_t)p->bytes, "limit",
+			 (json_int_t)c->tables.memory, "cpus", (json_int_t)cpus,
+			 "maps", list);
+}
 
 static json_t *describe(const struct compile_stats *s)
 {
@@ -62,11 +87,35 @@ static json_t *describe(const struct compile_stats *s)
 	return value;
 }
 
-static int compile(struct cli *cli, struct loaded *l)
+static void show(struct cli *cli, const json_t *value,
+		 const struct host_plan *plan, const struct config *c)
+{
+	writer_facts(&cli->out, value, facts, ARRAY_SIZE(facts));
+	writer_text(&cli->out, "%s", "");
+	writer_table(&cli->out, json_object_get(value, "arrays"), part_columns,
+		     ARRAY_SIZE(part_columns));
+	writer_text(&cli->out, "%s", "");
+	writer_text(&cli->out,
+		    "The kernel holds %d such images: in force, "
+		    "previous, being written, shadow.",
+		    MOAT_SLOTS);
+	writer_text(&cli->out, "%s", "");
+	writer_table(&cli->out,
+		     json_object_get(json_object_get(value, "memory"), "maps"),
+		     map_columns, ARRAY_SIZE(map_columns));
+	writer_text(&cli->out, "%s", "");
+	writer_text(&cli->out,
+		    "In all %.1f MiB, of %.1f MiB that tables.memory allows.",
+		    (double)plan->bytes / (1 << 20),
+		    (double)c->tables.memory / (1 << 20));
+}
+
+static int compile(struct cli *cli, struct loaded *l, unsigned cpus)
 {
 	_cleanup_(slots_free) struct slots slots = {};
 	_cleanup_json_ json_t *value = NULL;
 	struct compile_stats stats = {};
+	struct host_plan plan;
 	struct compile_input input = {
 		.policy = l->policy,
 		.config = l->config,
@@ -84,24 +133,26 @@ static int compile(struct cli *cli, struct loaded *l)
 		return CTL_NO;
 	image_free(image);
 	value = describe(&stats);
+	host_plan(l->config, &stats, cpus, &plan);
+	json_object_set_new(value, "memory",
+			    describe_memory(&plan, l->config, cpus));
 	writer_value(&cli->out, value);
-	writer_facts(&cli->out, value, facts, ARRAY_SIZE(facts));
-	writer_text(&cli->out, "%s", "");
-	writer_table(&cli->out, json_object_get(value, "arrays"), part_columns,
-		     ARRAY_SIZE(part_columns));
-	writer_text(&cli->out, "%s", "");
-	writer_text(&cli->out,
-		    "The kernel holds %d such images: in force, "
-		    "previous, being written, shadow.",
-		    MOAT_SLOTS);
-	return CTL_OK;
+	show(cli, value, &plan, l->config);
+	if (plan.fits)
+		return CTL_OK;
+	talk("compile: tables.memory is too small: an agent would not start");
+	return CTL_NO;
 }
-
 static int run(struct cli *cli, const struct args *args)
 {
 	_cleanup_(loaded_free) struct loaded l = {};
+	long long cpus = host_cpus();
+	const char *given = args_get(args, "cpus");
 	int code;
 
+	if (given && (!parse_number(given, 8192, &cpus) || !cpus))
+		return usage_error("compile",
+				   "--cpus takes a number, not \"%s\"", given);
 	if (!args_has(args, "host"))
 		return usage_error("compile", "compile needs --host with the "
 					      "addresses of a host");
@@ -110,7 +161,7 @@ static int run(struct cli *cli, const struct args *args)
 		code = load_config(&l, args_get(args, "config"));
 	if (!code)
 		code = load_or_say(&l, args->words, args->nwords);
-	return code ? code : compile(cli, &l);
+	return code ? code : compile(cli, &l, (unsigned)cpus);
 }
 
 const struct command cmd_compile = {

@@ -8,6 +8,8 @@
 #include "cli/call.h"
 #include "cli/commands.h"
 
+#define MAP_SHOWN (1 << 20) /* bytes of a map that has a line of its own */
+
 static const struct option options[] = {
 	{ "require", "COND,...",
 	  "enforce, generation=N, age=TIME: 1 if not so" },
@@ -51,6 +53,12 @@ static const struct column table_columns[] = {
 	{ "table", "table" },
 	{ "entries", "entries" },
 	{ "limit", "limit" },
+};
+
+static const struct column map_columns[] = {
+	{ "map", "map" },
+	{ "planned", "planned", COLUMN_BYTES },
+	{ "taken", "bytes", COLUMN_BYTES },
 };
 
 static const char *text(const json_t *object, const char *key)
@@ -117,6 +125,43 @@ static void show_upkeep(struct cli *cli, const json_t *u)
 			    (long long)failures, (long long)undeleted);
 }
 
+/* Small ones are one line together, and all of them the last. */
+static json_t *map_rows(const json_t *memory)
+{
+	json_int_t planned = 0, bytes = 0;
+	json_t *rows = json_array(), *map;
+	size_t i;
+
+	json_array_foreach(json_object_get(memory, "maps"), i, map)
+	{
+		json_int_t one = json_integer_value(
+			json_object_get(map, "planned"));
+
+		if (one >= MAP_SHOWN) {
+			json_array_append(rows, map);
+			continue;
+		}
+		planned += one;
+		bytes += json_integer_value(json_object_get(map, "bytes"));
+	}
+	json_array_append_new(rows,
+			      json_pack("{s:s, s:I, s:I}", "map", "the others",
+					"planned", planned, "bytes", bytes));
+	json_array_append_new(
+		rows, json_pack("{s:s, s:O, s:O}", "map", "in all", "planned",
+				json_object_get(memory, "planned"), "bytes",
+				json_object_get(memory, "bytes")));
+	return rows;
+}
+
+static void show_memory(struct cli *cli, const json_t *memory)
+{
+	_cleanup_json_ json_t *rows = map_rows(memory);
+
+	writer_text(&cli->out, "%s", "");
+	writer_table(&cli->out, rows, map_columns, ARRAY_SIZE(map_columns));
+}
+
 static void show(struct cli *cli, const json_t *reply)
 {
 	_cleanup_json_ json_t *object = status_facts(reply);
@@ -136,6 +181,7 @@ static void show(struct cli *cli, const json_t *reply)
 	writer_text(&cli->out, "%s", "");
 	writer_table(&cli->out, json_object_get(reply, "tables"), table_columns,
 		     ARRAY_SIZE(table_columns));
+	show_memory(cli, json_object_get(reply, "memory"));
 	show_upkeep(cli, json_object_get(reply, "upkeep"));
 }
 

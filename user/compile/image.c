@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* An image in memory: its end, and the checksum that seals it. */
+/* An image in memory: its end, its sizes, and the checksum that seals it. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map_size.h"
 #include "compile/compile.h"
+#include "moat/counters.h"
 
 void image_free(struct image *image)
 {
@@ -12,6 +14,20 @@ void image_free(struct image *image)
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
 		free(image->part[i]);
 	free(image);
+}
+
+__u32 image_part_round(__u32 bytes)
+{
+	if (bytes < MOAT_PART_MIN)
+		return MOAT_PART_MIN;
+	return bytes >= MOAT_PART_MAX ? MOAT_PART_MAX : power_of_two(bytes);
+}
+
+__u32 image_rule_elements(__u32 slots)
+{
+	__u32 n = (slots + MOAT_RULES_PER_ELEMENT - 1) / MOAT_RULES_PER_ELEMENT;
+
+	return power_of_two(n < 32 ? 32 : n);
 }
 
 #define LANES 4

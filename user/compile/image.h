@@ -12,6 +12,11 @@ struct image {
 
 void image_free(struct image *image);
 
+/* The size of the array for so many bytes: programs index with a mask. And
+ * elements of the map of rule counters for so many slots. */
+__u32 image_part_round(__u32 bytes);
+__u32 image_rule_elements(__u32 slots);
+
 /*
  * 64-bit checksum over the header (with seal and checksum taken as 0) and the
  * used bytes of each part. Catches corruption, not an adversary.

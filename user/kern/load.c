@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/sha256.h"
+#include "compile/image.h"
 #include "kern/private.h"
 #include "moat/knobs.h"
 #include "moat.skel.h"
@@ -112,39 +113,6 @@ bool map_is_private(const char *name)
 	return true;
 }
 
-static __u32 power_of_two(__u32 n)
-{
-	__u32 p = 1;
-
-	while (p < n)
-		p <<= 1;
-	return p;
-}
-
-/* Programs index with a mask, so sizes are powers of two. */
-__u32 part_round(__u32 bytes)
-{
-	if (bytes < MOAT_PART_MIN)
-		return MOAT_PART_MIN;
-	return bytes >= MOAT_PART_MAX ? MOAT_PART_MAX : power_of_two(bytes);
-}
-
-__u32 rule_elements(__u32 slots)
-{
-	__u32 n = (slots + MOAT_RULES_PER_ELEMENT - 1) / MOAT_RULES_PER_ELEMENT;
-
-	return power_of_two(n < 32 ? 32 : n);
-}
-
-/* Three lines for every two flows that the table of TCP flows holds: at 92 in
- * 100 flows of a full one finds a free line among its four. */
-static __u32 lease_buckets(const struct datapath_settings *s)
-{
-	__u32 n = s->table_entries[MOAT_TABLE_FLOWS] / 8 * 3;
-
-	return n < 16 ? 16 : n;
-}
-
 /* Sizes as wanted; maps to be shared get theirs when their fd is reused. */
 static int set_sizes(struct moat_bpf *skel, const struct load_spec *spec)
 {
@@ -154,7 +122,7 @@ static int set_sizes(struct moat_bpf *skel, const struct load_spec *spec)
 	for (unsigned i = 0; i < MOAT_PART_COUNT; i++) {
 		map = bpf_object__find_map_by_name(skel->obj, part_names[i]);
 		if (!map || bpf_map__set_value_size(
-				    map, part_round(spec->part_bytes[i])))
+				    map, image_part_round(spec->part_bytes[i])))
 			return -EINVAL;
 	}
 	for (unsigned i = 0; i < MOAT_TABLE_COUNT; i++) {
@@ -166,8 +134,10 @@ static int set_sizes(struct moat_bpf *skel, const struct load_spec *spec)
 			return -EINVAL;
 	}
 	if (bpf_map__set_max_entries(skel->maps.rules,
-				     rule_elements(spec->rule_slots)) ||
-	    bpf_map__set_max_entries(skel->maps.leases, lease_buckets(s)))
+				     image_rule_elements(spec->rule_slots)) ||
+	    bpf_map__set_max_entries(
+		    skel->maps.leases,
+		    MOAT_LEASE_BUCKETS(s->table_entries[MOAT_TABLE_FLOWS])))
 		return -EINVAL;
 	return 0;
 }

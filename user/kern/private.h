@@ -60,8 +60,6 @@ void object_release(void *owner);
 bool map_in_set(const char *name);
 /* Maps of an instance's own, never shared or pinned. */
 bool map_is_private(const char *name);
-__u32 part_round(__u32 bytes);
-__u32 rule_elements(__u32 slots);
 __u64 map_bytes_planned(const struct bpf_map *map);
 __u64 object_bytes_planned(struct bpf_object *obj);
 

@@ -145,6 +145,7 @@ size_t stats_maps(struct datapath *dp, struct map_bytes *ret, size_t max)
 		snprintf(ret[n].name, sizeof(ret[n].name), "%s",
 			 bpf_map__name(map));
 		ret[n].bytes = memlock_of(fd);
+		ret[n].planned = map_bytes_planned(map);
 		ret[n++].entries_max = bpf_map__max_entries(map);
 	}
 	return n;

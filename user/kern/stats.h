@@ -24,10 +24,11 @@ struct ethertype_count {
 };
 size_t stats_ethertypes(struct datapath *dp, struct ethertype_count *ret,
 			size_t max);
-/* Bytes of each map as the kernel accounts them (memlock of fdinfo). */
+/* Bytes of each map as the kernel accounts them (memlock of fdinfo), and as
+ * planned for a map of its size. */
 struct map_bytes {
 	char name[32];
-	__u64 bytes;
+	__u64 bytes, planned;
 	__u32 entries_max;
 };
 size_t stats_maps(struct datapath *dp, struct map_bytes *ret, size_t max);

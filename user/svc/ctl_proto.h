@@ -57,8 +57,10 @@
  *           xdp_why, not_enforcing_why}], addresses [{address, interface,
  *           judged, assigned, groups [name], nacl, follows}], unassigned
  *           (count), audit_suspends [{group, by}], not_seen [{device,
- *           kind}], tables [{table, entries, limit}], upkeep {walks,
- *           failures, retries, undeleted, walk_seconds, longest_slice_ms}
+ *           kind}], tables [{table, entries, limit}], memory {planned,
+ *           bytes, limit (of all maps, in bytes), maps [{map, planned,
+ *           bytes}]}, upkeep {walks, failures, retries, undeleted,
+ *           walk_seconds, longest_slice_ms}
  *           code 1: something is in degraded, which a missing policy is
  * rules     group NAME, layer "sg"|"nacl" (both absent: all)             [r]
  *        -> rules [{layer, group, rule, direction, packets, bytes,
