@@ -2,7 +2,8 @@
 /*
  * The one place, besides the entries, that knows the hooks: header bytes.
  * At tc offsets count from the network header (F1: the same code then serves
- * Ethernet, tun, WireGuard, IPIP and IPoIB), in XDP from the frame's start.
+ * Ethernet, tun, WireGuard, IPIP and IPoIB), or from the frame's start where
+ * VLAN tags stand in it (tc_tagged()); in XDP from the frame's start.
  */
 #ifndef MOAT_HOOK_H
 #define MOAT_HOOK_H
@@ -18,6 +19,8 @@
 struct frame {
 	void *ctx;
 	__u64 hook; /* enum hook */
+	/* tc: BPF_HDR_START_*. No constant, else every branch is verified twice. */
+	__u64 start;
 };
 
 /* Above any offset that the parser makes; keeps packet pointers bounded. */
@@ -59,12 +62,12 @@ static __always_inline int hook_load(const struct frame *fr, __u32 off,
 {
 	if (fr->hook == HOOK_TC) {
 		if (!bpf_skb_load_bytes_relative(fr->ctx, off, to, len,
-						 BPF_HDR_START_NET))
+						 fr->start))
 			return 0;
 		if (hook_pull(fr, off + len))
 			return -1;
 		return bpf_skb_load_bytes_relative(fr->ctx, off, to, len,
-						   BPF_HDR_START_NET);
+						   fr->start);
 	}
 	if (knobs.xdp_load_bytes)
 		return bpf_xdp_load_bytes(fr->ctx, off, to, len);

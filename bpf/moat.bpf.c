@@ -31,6 +31,19 @@ int moat_clock(struct __sk_buff *skb)
 #define IPOIB_HLEN 24 /* IPOIB_HARD_LEN of drivers/infiniband/ulp/ipoib */
 
 /*
+ * Tags in the frame: the network header stands before them (a sender's own, a
+ * VLAN device that does not reorder) or behind (__vlan_hwaccel_push_inside(),
+ * as for the inner of two VLAN devices; packet_parse_headers() since 6.0). Where
+ * the frame starts is sure.
+ */
+static __always_inline void tc_tagged(struct pkt *p)
+{
+	p->start = BPF_HDR_START_MAC;
+	p->l3 = ETH_HLEN;
+	p->frame += ETH_HLEN;
+}
+
+/*
  * The skb's facts. Its network header stands behind the link header whatever
  * that is; where the link header is Ethernet's, the length behind it is known
  * without asking (F1). packets 0: to be found out from the lengths.
@@ -42,6 +55,7 @@ static __always_inline struct pkt *tc_begin(struct __sk_buff *skb, __u32 dir)
 	if (!p)
 		return 0;
 	p->ethertype = bpf_ntohs(skb->protocol);
+	p->start = BPF_HDR_START_NET;
 	p->gso = skb->gso_size;
 	if (p->iface_flags & MOAT_IFACE_ETHER)
 		p->frame = skb->len - ETH_HLEN;
@@ -51,12 +65,14 @@ static __always_inline struct pkt *tc_begin(struct __sk_buff *skb, __u32 dir)
 		p->frame = skb->len;
 	p->packets = p->gso || skb->gso_segs ? skb->gso_segs : 1;
 	p->bytes = p->frame ? p->frame : skb->len;
+	if (is_vlan(p->ethertype) && p->iface_flags & MOAT_IFACE_ETHER)
+		tc_tagged(p);
 	return p;
 }
 
 static __always_inline int tc_run(struct pkt *p, struct __sk_buff *skb)
 {
-	struct frame fr = { .ctx = skb, .hook = HOOK_TC };
+	struct frame fr = { .ctx = skb, .hook = HOOK_TC, .start = p->start };
 	__u32 tags = skb->vlan_present ? 1 : 0;
 
 	return pipeline_run(&fr, p, tags) == MOAT_DROP ? TC_ACT_SHOT :

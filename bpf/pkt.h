@@ -87,6 +87,7 @@ struct pkt {
 	__u32 ifindex;
 	__u32 iface; /* its entry in the counters */
 	__u32 iface_flags;
+	__u32 start;   /* tc: BPF_HDR_START_* of offset 0 */
 	__u32 frame;   /* bytes from offset 0 on; 0: not known */
 	__u32 gso;     /* bytes of payload a segment, 0: not GSO */
 	__u32 packets; /* segments */

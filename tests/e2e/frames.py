@@ -9,6 +9,7 @@ usage: frames.py IFACE DST_MAC SHAPE... - sends each shape once; exits 0.
        frame of 4,300 bytes of which N are linear (PACKET_VNET_HDR).
 Addresses: 10.9.0.2 and fd00:9::2 send to 10.9.0.1 and fd00:9::1.
 """
+import errno
 import fcntl
 import socket
 import struct
@@ -94,7 +95,14 @@ def tagged(tags, ethertype, payload):
 ALLOWED = ip4(6, tcp(80))
 DENIED = ip4(6, tcp(81))
 DENIED6 = ip6(6, tcp6(81))
+# The other way: from 10.9.0.1.
+OUT = ip4(6, tcp(81, src=DST4, dst=SRC4), src=DST4, dst=SRC4)
+OUT6 = ip6(6, tcp(81, src=DST6, dst=SRC6), src=DST6, dst=SRC6)
 SHAPES = {
+    "out-81": [(0x0800, OUT)],
+    "out-vlan5-81": tagged([(0x8100, 5)], 0x0800, OUT),
+    "out-vlan5-81-v6": tagged([(0x8100, 5)], 0x86DD, OUT6),
+    "out-qinq-81": tagged([(0x88A8, 5), (0x8100, 6)], 0x0800, OUT),
     "syn80": [(0x0800, ALLOWED)],
     "syn81": [(0x0800, DENIED)],
     "syn80-v6": [(0x86DD, ip6(6, tcp6(80)))],
@@ -136,7 +144,11 @@ def send(name, to, shapes):
     sock, own = packet_socket(name)
     for shape in shapes:
         for ethertype, payload in SHAPES[shape]:
-            sock.send(mac(to) + own + struct.pack("!H", ethertype) + payload)
+            try:
+                sock.send(mac(to) + own + struct.pack("!H", ethertype) + payload)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:  # dropped at egress
+                    raise
 
 
 def send_linear(linear, name, to, port):

@@ -18,6 +18,17 @@ expect() {
 	grew "$1 ($XDP)" "$before" "$(count a "$2" "$3")" "${4:-1}"
 }
 
+# out SHAPE: a sends it, tagged in the frame; dropped on its way out
+out() {
+	local before
+	before=$(metric a moat_packets_total direction=egress verdict=drop \
+		reason=sg-no-match)
+	in_ns a /usr/bin/python3 "$ROOT/tests/e2e/frames.py" eth0 \
+		"$(mac_of b eth0)" "$1"
+	is "$1 dropped" "$(($(metric a moat_packets_total direction=egress \
+		verdict=drop reason=sg-no-match) - before))" 1
+}
+
 for XDP in none native; do
 	agent_start a "xdp: $XDP"
 	push_ok a "$(policy shapes '{name: web, from: any, protocol: tcp, ports: 80}, {name: data, from: any, protocol: udp, ports: 5000}')"
@@ -45,6 +56,10 @@ for XDP in none native; do
 	expect frags-closed drop sg-no-match
 	expect frags-closed drop fragment-no-first
 	expect frags-closed-v6 drop fragment-no-first
+	out out-81
+	out out-vlan5-81
+	out out-vlan5-81-v6
+	out out-qinq-81
 	is "XDP drops counted" "$([ "$(metric a moat_packets_total reason=tcp-flags verdict=drop)" -ge 2 ] && echo yes)" yes
 	agent_stop a
 	in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all

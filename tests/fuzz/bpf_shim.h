@@ -33,7 +33,7 @@ void *shim_lookup(const struct shim_map *map, const void *key);
 long shim_update(const struct shim_map *map, const void *key, const void *value,
 		 __u64 flags);
 long shim_delete(const struct shim_map *map, const void *key);
-long shim_load(const void *ctx, __u32 off, void *to, __u32 len);
+long shim_load(const void *ctx, __u32 off, void *to, __u32 len, __u32 start);
 long shim_pull(void *ctx, __u32 len);
 long shim_xdp_load(const void *ctx, __u32 off, void *to, __u32 len);
 __u64 shim_xdp_length(const void *ctx);
@@ -44,7 +44,7 @@ __u64 shim_jiffies(void);
 	shim_update(SHIM_MAP(m), key, value, flags)
 #define bpf_map_delete_elem(m, key) shim_delete(SHIM_MAP(m), key)
 #define bpf_skb_load_bytes_relative(ctx, off, to, len, start) \
-	shim_load(ctx, off, to, len)
+	shim_load(ctx, off, to, len, start)
 #define bpf_skb_pull_data(ctx, len) shim_pull(ctx, len)
 #define bpf_xdp_load_bytes(ctx, off, to, len) shim_xdp_load(ctx, off, to, len)
 #define bpf_xdp_get_buff_len(ctx) shim_xdp_length(ctx)

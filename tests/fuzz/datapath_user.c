@@ -51,12 +51,14 @@ static long copy(size_t end, size_t off, void *to, size_t len)
 	return 0;
 }
 
-long shim_load(const void *ctx, __u32 off, void *to, __u32 len)
+long shim_load(const void *ctx, __u32 off, void *to, __u32 len, __u32 start)
 {
 	must(ctx == &it.skb);
 	if (off > 0xffff)
 		return -14;
-	return copy(it.linear, it.network + off, to, len);
+	if (start == BPF_HDR_START_NET)
+		off += it.network;
+	return copy(it.linear, off, to, len);
 }
 
 long shim_xdp_load(const void *ctx, __u32 off, void *to, __u32 len)
