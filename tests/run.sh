@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs groups of tests: lint unit bpf diff fuzz e2e. A test is a program or script
-# that exits 0 (passed), 77 (skipped, having said why) or else (failed). Its
+# Runs groups of tests: lint unit bpf diff fuzz e2e vm. A test is a program or
+# script that exits 0 (passed), 77 (skipped, having said why) or else (failed). Its
 # output is shown only when it did not pass, or with V=1. Exits 0 if none
 # failed.
 #
@@ -81,6 +81,7 @@ for group in "$@"; do
 	bpf | diff) pool 1 env < <(list .output/tests/"$group"/test_*) ;;
 	fuzz) pool "$JOBS" tests/fuzz/run.sh < <(list .output/tests/fuzz/fuzz_*) ;;
 	e2e) e2e ;;
+	vm) pool 1 vmtest/run.sh --short < <(list vmtest/6.12 vmtest/6.1) ;;
 	*)
 		echo "run.sh: unknown group $group" >&2
 		exit 2

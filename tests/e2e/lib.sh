@@ -21,6 +21,9 @@ declare -A AGENT_PID=()
 NAMESPACES=()
 CHILDREN=()
 CHECKS=0
+# How much longer than here a wait may take: more in an emulated machine.
+SLOW=${MOAT_TEST_SLOW:-1}
+WAIT=$((SLOW > 1 ? 3 : 1))
 
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; show_logs >&2; exit 1; }
@@ -118,7 +121,7 @@ start() {
 # seconds it may take on a quiet machine; nothing fails before PATIENCE is over.
 PATIENCE=30
 until_ok() {
-	local end=$1
+	local end=$(($1 * SLOW))
 	[ "$end" -gt $PATIENCE ] || end=$PATIENCE
 	end=$((${EPOCHREALTIME//[.,]/} + end * 1000000))
 	shift
@@ -209,6 +212,11 @@ field() { ctl "$1" "$2" | jq -r "$3"; }
 status() { field "$1" '{"cmd":"status"}' "$2"; }
 gen_of() { status "$1" .generation; }
 
+# since VERSION: is this kernel of that version or later?
+since() { printf '%s\n' "$1" "$(uname -r)" | sort -CV; }
+# tc_kind: how programs are attached here (F2)
+tc_kind() { if since 6.6; then echo tcx; else echo clsact; fi; }
+
 # two_hosts: a (10.1.0.1, fd00:1::1) and b (.2, ::2), joined by eth0
 two_hosts() {
 	ns_add a b
@@ -246,7 +254,12 @@ scrape() {
 metric() {
 	local n=$1
 	shift
-	scrape "$n" | /usr/bin/python3 "$ROOT/tests/e2e/metric.py" "$@"
+	if [ "$SLOW" = 1 ]; then
+		scrape "$n" | /usr/bin/python3 "$ROOT/tests/e2e/metric.py" "$@"
+	else
+		scrape "$n" | awk -v name="$1" -v labels="${*:2}" \
+			-f "$ROOT/tests/e2e/metric.awk"
+	fi
 }
 
 # ---- asserting --------------------------------------------------------------
@@ -290,9 +303,9 @@ echo_server() {
 listening() { in_ns "$1" ss -Htln "sport = :$2" | grep -q .; }
 
 # tcp NS ADDR PORT: can a connection be opened within a second?
-tcp() { in_ns "$1" nc -z -w 1 "$2" "$3"; }
+tcp() { in_ns "$1" nc -z -w "$WAIT" "$2" "$3"; }
 # icmp NS ADDR
-icmp() { in_ns "$1" ping -nq -c 1 -W 1 "$2"; }
+icmp() { in_ns "$1" ping -nq -c 1 -W "$WAIT" "$2"; }
 # enforcing NS [IF]: as the metric says
 enforcing() {
 	metric "$1" moat_interface_enforcing "interface=${2:-eth0}"

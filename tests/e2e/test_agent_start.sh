@@ -16,7 +16,7 @@ is "state before the first policy" "$(status a .state)" before-first-policy
 is "status exits 1" "$(status a .code)" 1
 is "policy" "$(status a .policy)" null
 is "enforcing" "$(enforcing a)" 0
-is "attached" "$(metric a moat_interface_attached interface=eth0 hook=tc-ingress attach=tcx)" 1
+is "attached" "$(metric a moat_interface_attached interface=eth0 hook=tc-ingress attach="$(tc_kind)")" 1
 yes "all passes before the first policy" tcp b 10.1.0.1 80
 yes "also outwards" icmp a fd00:1::2
 is "nothing dropped" "$(metric a moat_packets_total verdict=drop)" 0

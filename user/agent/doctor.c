@@ -32,6 +32,16 @@ static void kernel(struct doctor *d)
 		 f->tcx ? "tcx links" : "clsact filters",
 		 f->xdp_frags ? "with frags" : "without frags");
 	add(d, "kernel", "ok", text, "");
+	if (!f->tcx)
+		add(d, "kernel lacks", "note",
+		    "tcx (Linux 6.6): clsact filters "
+		    "carry the programs, with the same verdicts",
+		    "");
+	if (!f->xdp_frags)
+		add(d, "kernel lacks", "note",
+		    "XDP frags (Linux 5.18): where frames are "
+		    "larger than a page, tc judges alone",
+		    "");
 	if (f->memlock_limited)
 		add(d, "memlock", "bad",
 		    "RLIMIT_MEMLOCK is finite and this "

@@ -14,6 +14,8 @@ struct job {
 	struct selection *ret;
 	/* 0 not looked at, 1 in progress, 2 done: devices name each other */
 	unsigned char *state;
+	/* The taken device that judges a device's frames, NULL: none does. */
+	const char **by;
 };
 
 static const char *const decapsulating[] = {
@@ -66,8 +68,9 @@ static void decide(struct selection *s, bool taken, const char *fmt, ...)
 
 static void look_at(struct job *j, size_t i);
 
-/* Is the device of that index taken? NULL name: it isn't, or isn't here. */
-static const char *taken_name(struct job *j, uint32_t ifindex)
+/* Where frames of that device are judged: itself or below, as a VLAN in a VLAN
+ * is. NULL: nowhere, or the device isn't here. */
+static const char *judged_at(struct job *j, uint32_t ifindex)
 {
 	size_t i;
 
@@ -78,7 +81,7 @@ static const char *taken_name(struct job *j, uint32_t ifindex)
 			continue;
 		if (j->state[i] == 0)
 			look_at(j, i);
-		return j->ret[i].taken ? j->facts->links[i].name : NULL;
+		return j->ret[i].taken ? j->facts->links[i].name : j->by[i];
 	}
 	return NULL;
 }
@@ -87,15 +90,17 @@ static const char *taken_name(struct job *j, uint32_t ifindex)
 static bool covered(struct job *j, size_t i)
 {
 	const struct net_link *l = &j->facts->links[i];
-	const char *by = taken_name(j, l->master);
+	const char *by = judged_at(j, l->master);
 
 	if (by) {
 		decide(&j->ret[i], false, "port of %s, which is taken", by);
-		return true;
+	} else if (!one_of(l->kind, decapsulating)) {
+		by = judged_at(j, l->lower);
+		if (by)
+			decide(&j->ret[i], false,
+			       "on top of %s, which is taken", by);
 	}
-	by = one_of(l->kind, decapsulating) ? NULL : taken_name(j, l->lower);
-	if (by)
-		decide(&j->ret[i], false, "on top of %s, which is taken", by);
+	j->by[i] = by;
 	return by != NULL;
 }
 
@@ -182,10 +187,12 @@ void select_interfaces(const struct config *c, const struct netfacts *f,
 		       struct selection *ret)
 {
 	unsigned char state[f->nlinks + 1];
-	struct job j = { c, f, ret, state };
+	const char *by[f->nlinks + 1];
+	struct job j = { c, f, ret, state, by };
 	size_t i;
 
 	memset(state, 0, sizeof(state));
+	memset(by, 0, sizeof(by));
 	memset(ret, 0, f->nlinks * sizeof(*ret));
 	for (i = 0; i < f->nlinks; i++)
 		if (state[i] == 0)

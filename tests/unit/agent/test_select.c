@@ -58,6 +58,11 @@ static struct net_link links[] = {
 	  .kind = "dummy" },
 	{ .ifindex = 17, .name = "can0", .type = 280 },
 	{ .ifindex = 18, .name = "eth4", .type = ARPHRD_ETHER },
+	{ .ifindex = 19,
+	  .name = "bond0.7.8",
+	  .type = ARPHRD_ETHER,
+	  .kind = "vlan",
+	  .lower = 6 },
 };
 #define NLINKS ARRAY_SIZE(links)
 static const struct netfacts facts = { .links = links, .nlinks = NLINKS };
@@ -96,6 +101,8 @@ static void by_auto(void **state)
 				     "mv0", "eth4", NULL });
 	assert_string_equal(of("eth1")->why, "port of bond0, which is taken");
 	assert_string_equal(of("bond0.7")->why,
+			    "on top of bond0, which is taken");
+	assert_string_equal(of("bond0.7.8")->why,
 			    "on top of bond0, which is taken");
 	assert_string_equal(of("docker0")->why,
 			    "auto: name of a container or tunnel device");
