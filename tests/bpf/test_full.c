@@ -245,6 +245,8 @@ static void busy_drops_nothing(void **state)
 		struct packet_spec udp = packet(IPPROTO_UDP, 80);
 		struct packet_spec syn = packet(IPPROTO_TCP, 80);
 		__u64 before = refused(MOAT_TABLE_UDP, faults[i].why);
+		__u64 half_open = refused(MOAT_TABLE_EMBRYONIC_IN,
+					  faults[i].why);
 
 		with_fault(faults[i].error);
 		expect(h, IN, &udp, MOAT_ALLOW, MOAT_REASON_UNTRACKED);
@@ -252,10 +254,15 @@ static void busy_drops_nothing(void **state)
 		assert_int_equal(refused(MOAT_TABLE_UDP, faults[i].why),
 				 before + 1);
 		assert_int_equal(harness_count(h, MOAT_TABLE_UDP), 0);
+		assert_int_equal(refused(MOAT_TABLE_EMBRYONIC_IN,
+					 faults[i].why),
+				 half_open + 1);
 		udp.dport = 81;
 		expect(h, IN, &udp, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+		with_fault(0);
+		expect(h, IN, &syn, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+		assert_int_equal(flows_clear(h->dp), 0);
 	}
-	with_fault(0);
 }
 
 /* Promotion that fails: the flow stays where it is, and its packets pass. */
@@ -279,6 +286,48 @@ static void busy_promotion(void **state)
 	with_fault(0);
 	expect(h, IN, &ack, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
 	assert_true(harness_flow(h, MOAT_TABLE_FLOWS, &key, NULL));
+}
+
+/* The table is full when the handshake completes: the flow moves when there is
+ * room, whatever was sent since, and is then like any other. */
+static void room_comes_late(void **state)
+{
+	struct packet_spec syn = packet(IPPROTO_TCP, 80), ack = syn,
+			   reset = syn;
+	__u64 before = refused(MOAT_TABLE_FLOWS, MOAT_REFUSAL_FULL);
+	__u64 hz = datapath_facts()->hz;
+	struct moat_flow_key key = harness_key("10.0.0.1", 80, "10.9.0.1",
+					       syn.sport, IPPROTO_TCP);
+	struct packet_spec back = packet_reply(&syn);
+	struct moat_flow f;
+
+	expect(h, IN, &syn, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	back.flags = S | A;
+	back.seq = 100;
+	expect(h, OUT, &back, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+	with_fault(E2BIG);
+	ack.flags = A;
+	ack.seq = 101;
+	ack.ack = 101;
+	expect(h, IN, &ack, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+	assert_false(harness_flow(h, MOAT_TABLE_FLOWS, &key, NULL));
+	assert_int_equal(refused(MOAT_TABLE_FLOWS, MOAT_REFUSAL_FULL),
+			 before + 1);
+	with_fault(0);
+	ack.ack = 5000101;
+	expect(h, IN, &ack, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+	assert_true(harness_flow(h, MOAT_TABLE_FLOWS, &key, NULL));
+	/* RST: ten seconds; data revives it. */
+	reset.flags = MOAT_TCP_FLAG_RST;
+	reset.seq = 101;
+	expect(h, IN, &reset, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+	assert_true(harness_flow(h, MOAT_TABLE_FLOWS, &key, &f));
+	assert_int_equal(f.state, MOAT_FLOW_RESET);
+	assert_in_range(f.expires - datapath_jiffies(h->dp), 1, 10 * hz);
+	expect(h, IN, &ack, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+	assert_true(harness_flow(h, MOAT_TABLE_FLOWS, &key, &f));
+	assert_int_equal(f.state, MOAT_FLOW_ESTABLISHED);
+	assert_true(f.expires - datapath_jiffies(h->dp) > 400000 * hz);
 }
 
 /* The failsafe under every fault. */
@@ -316,6 +365,7 @@ int main(void)
 		fresh(openings_reach_no_established),
 		fresh(busy_drops_nothing),
 		fresh(busy_promotion),
+		fresh(room_comes_late),
 		fresh(failsafe_under_faults),
 	};
 

@@ -3,6 +3,7 @@
  * Leases (moat/lease.h): that they are used, count every packet, and end when
  * the record says so, the policy changes, or somebody kills the flow.
  */
+#include "bpf/connection.h"
 #include "bpf/race.h"
 
 #include <linux/in.h>
@@ -64,57 +65,13 @@ static int afresh(void **state)
 	return flows_clear(h->dp);
 }
 
-struct connection {
-	struct packet_spec theirs, ours;
-	struct moat_flow_key key;
-	enum moat_table table;
-};
-
-static struct connection connection(int family, uint8_t proto)
-{
-	static uint16_t sport = 2000;
-	struct connection c = {
-		.theirs = {
-			.family = family,
-			.from = family == 4 ? "10.9.0.1" : "fd00:9::1",
-			.to = family == 4 ? "10.0.0.1" : "fd00::1",
-			.proto = proto, .sport = ++sport, .dport = 80,
-		},
-		.table = proto == IPPROTO_UDP ? MOAT_TABLE_UDP :
-						MOAT_TABLE_FLOWS,
-	};
-
-	c.ours = packet_reply(&c.theirs);
-	c.key = harness_key(c.theirs.to, 80, c.theirs.from, sport, proto);
-	return c;
-}
-
-static void theirs(struct connection *c, uint8_t flags, enum moat_reason reason)
-{
-	c->theirs.flags = flags;
-	c->theirs.seq = flags & S ? 100 : 101;
-	c->theirs.ack = flags & A ? 501 : 0;
-	expect(h, IN, &c->theirs, MOAT_ALLOW, reason);
-}
-
-static void ours(struct connection *c, uint8_t flags)
-{
-	c->ours.flags = flags;
-	c->ours.seq = flags & S ? 500 : 501;
-	c->ours.ack = 101;
-	expect(h, OUT, &c->ours, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
-}
-
 /* Both sides have sent once more than opening needs; 3 in, 2 out. */
-static struct connection established(int family, uint8_t proto)
+static struct connection exchanged(int family, uint8_t proto)
 {
-	struct connection c = connection(family, proto);
+	struct connection c = conn_established(h, family, proto);
 
-	theirs(&c, S, MOAT_REASON_SG_ALLOW);
-	ours(&c, S | A);
-	theirs(&c, A, MOAT_REASON_ESTABLISHED);
-	ours(&c, A);
-	theirs(&c, A, MOAT_REASON_ESTABLISHED);
+	conn_ours(&c, A);
+	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
 	return c;
 }
 
@@ -138,8 +95,8 @@ static struct moat_flow flow_of(const struct connection *c)
 
 static void leased(struct connection *c)
 {
-	theirs(c, A, MOAT_REASON_ESTABLISHED);
-	theirs(c, A, MOAT_REASON_ESTABLISHED);
+	conn_theirs(c, A, MOAT_REASON_ESTABLISHED);
+	conn_theirs(c, A, MOAT_REASON_ESTABLISHED);
 	assert_true(flow_of(c).packets[MOAT_INGRESS] >
 		    record_of(c).packets[MOAT_INGRESS]);
 }
@@ -149,7 +106,7 @@ static void counts_every_packet(void **state)
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 
 	for (int i = 0; i < 4; i++) {
-		struct connection c = established(i & 1 ? 6 : 4, protos[i / 2]);
+		struct connection c = exchanged(i & 1 ? 6 : 4, protos[i / 2]);
 		__u64 before, length = i & 1 ? 40 : 20;
 		struct moat_flow f;
 
@@ -157,7 +114,7 @@ static void counts_every_packet(void **state)
 		before = record_of(&c).packets[MOAT_EGRESS];
 		c.ours.payload_len = 100;
 		for (int n = 0; n < 7; n++)
-			ours(&c, A);
+			conn_ours(&c, A);
 		f = flow_of(&c);
 		assert_int_equal(record_of(&c).packets[MOAT_EGRESS], before);
 		assert_int_equal(f.packets[MOAT_INGRESS], 5);
@@ -170,14 +127,14 @@ static void counts_every_packet(void **state)
 
 static void segments_count_each(void **state)
 {
-	struct connection c = established(4, IPPROTO_TCP);
+	struct connection c = exchanged(4, IPPROTO_TCP);
 	struct moat_flow f;
 
 	leased(&c);
 	c.ours.payload_len = 3000;
 	h->gso_segs = 3;
 	h->gso_size = 1000;
-	ours(&c, A);
+	conn_ours(&c, A);
 	h->gso_segs = h->gso_size = 0;
 	f = flow_of(&c);
 	assert_int_equal(f.packets[MOAT_EGRESS], 2 + 3);
@@ -187,29 +144,29 @@ static void segments_count_each(void **state)
 /* What a lease counted is in the record once the flow begins to end. */
 static void ends_with_fin_and_rst(void **state)
 {
-	struct connection c = established(4, IPPROTO_TCP);
+	struct connection c = exchanged(4, IPPROTO_TCP);
 
 	leased(&c);
-	theirs(&c, R, MOAT_REASON_ESTABLISHED);
+	conn_theirs(&c, R, MOAT_REASON_ESTABLISHED);
 	assert_int_equal(record_of(&c).state, MOAT_FLOW_RESET);
 	assert_int_equal(record_of(&c).packets[MOAT_INGRESS], 6);
-	theirs(&c, A,
-	       MOAT_REASON_ESTABLISHED); /* revives: seen by the record */
+	conn_theirs(&c, A,
+		    MOAT_REASON_ESTABLISHED); /* revives: seen by the record */
 	assert_int_equal(record_of(&c).state, MOAT_FLOW_ESTABLISHED);
 	leased(&c);
-	ours(&c, F | A);
+	conn_ours(&c, F | A);
 	assert_int_equal(record_of(&c).state, MOAT_FLOW_HALF_CLOSED);
 	assert_int_equal(record_of(&c).packets[MOAT_INGRESS], 9);
-	theirs(&c, A, MOAT_REASON_ESTABLISHED);
+	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
 	assert_int_equal(record_of(&c).packets[MOAT_INGRESS], 10);
-	theirs(&c, F | A, MOAT_REASON_ESTABLISHED);
+	conn_theirs(&c, F | A, MOAT_REASON_ESTABLISHED);
 	c.table = MOAT_TABLE_CLOSING;
 	assert_int_equal(flow_of(&c).packets[MOAT_INGRESS], 11);
 }
 
 static void a_push_is_obeyed_by_the_next_packet(void **state)
 {
-	struct connection c = established(6, IPPROTO_TCP);
+	struct connection c = exchanged(6, IPPROTO_TCP);
 
 	leased(&c);
 	harness_policy(h, shut_policy);
@@ -222,7 +179,7 @@ static void a_push_is_obeyed_by_the_next_packet(void **state)
 
 static void a_killed_flow_is_gone_at_once(void **state)
 {
-	struct connection c = established(4, IPPROTO_TCP);
+	struct connection c = exchanged(4, IPPROTO_TCP);
 	struct flow_record r = { .table = MOAT_TABLE_FLOWS, .key = c.key };
 
 	leased(&c);
@@ -233,7 +190,7 @@ static void a_killed_flow_is_gone_at_once(void **state)
 
 static void an_expired_record_has_no_lease(void **state)
 {
-	struct connection c = established(4, IPPROTO_TCP);
+	struct connection c = exchanged(4, IPPROTO_TCP);
 
 	leased(&c);
 	harness_age(h, MOAT_TABLE_FLOWS, &c.key, -1);
@@ -247,10 +204,10 @@ static void lines_are_contended_for(void **state)
 	unsigned without = 0;
 
 	for (int i = 0; i < 100; i++)
-		c[i] = established(4, IPPROTO_UDP);
+		c[i] = exchanged(4, IPPROTO_UDP);
 	for (int n = 0; n < 4; n++)
 		for (int i = 0; i < 100; i++)
-			theirs(&c[i], A, MOAT_REASON_ESTABLISHED);
+			conn_theirs(&c[i], A, MOAT_REASON_ESTABLISHED);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(flow_of(&c[i]).packets[MOAT_INGRESS], 7);
 		without += record_of(&c[i]).packets[MOAT_INGRESS] == 7;
@@ -261,24 +218,24 @@ static void lines_are_contended_for(void **state)
 /* A flow that pauses loses its line to others and no count with it. */
 static void a_line_goes_to_another_flow(void **state)
 {
-	struct connection c = established(4, IPPROTO_TCP), other;
+	struct connection c = exchanged(4, IPPROTO_TCP), other;
 
 	leased(&c);
-	theirs(&c, A, MOAT_REASON_ESTABLISHED);
+	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
 	sleep(LEASE_SECONDS + 2);
 	for (int i = 0; i < 200; i++) {
-		other = established(4, IPPROTO_UDP);
-		theirs(&other, A, MOAT_REASON_ESTABLISHED);
+		other = exchanged(4, IPPROTO_UDP);
+		conn_theirs(&other, A, MOAT_REASON_ESTABLISHED);
 	}
 	assert_int_equal(record_of(&c).packets[MOAT_INGRESS], 6);
-	theirs(&c, A, MOAT_REASON_ESTABLISHED);
+	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
 	assert_int_equal(flow_of(&c).packets[MOAT_INGRESS], 7);
 }
 
 /* Another incarnation of the same tuple begins from nothing. */
 static void a_new_flow_inherits_no_count(void **state)
 {
-	struct connection c = established(4, IPPROTO_TCP), again;
+	struct connection c = exchanged(4, IPPROTO_TCP), again;
 
 	leased(&c);
 	assert_int_equal(bpf_map_delete_elem(harness_map(h, "flows"), &c.key),
@@ -286,11 +243,11 @@ static void a_new_flow_inherits_no_count(void **state)
 	leases_void(h->dp);
 	usleep(100000);
 	again = c;
-	theirs(&again, S, MOAT_REASON_SG_ALLOW);
-	ours(&again, S | A);
-	theirs(&again, A, MOAT_REASON_ESTABLISHED);
+	conn_theirs(&again, S, MOAT_REASON_SG_ALLOW);
+	conn_ours(&again, S | A);
+	conn_theirs(&again, A, MOAT_REASON_ESTABLISHED);
 	for (int i = 0; i < 3; i++)
-		theirs(&again, A, MOAT_REASON_ESTABLISHED);
+		conn_theirs(&again, A, MOAT_REASON_ESTABLISHED);
 	assert_int_equal(flow_of(&again).packets[MOAT_INGRESS], 5);
 }
 
@@ -316,7 +273,7 @@ static void *run_side(void *arg)
 /* Renewals on one CPU while the other counts, over several leases. */
 static void no_count_is_lost_to_a_race(void **state)
 {
-	struct connection c = established(4, IPPROTO_TCP);
+	struct connection c = exchanged(4, IPPROTO_TCP);
 	static struct side side[4];
 	pthread_t thread[4];
 	struct moat_flow f;

@@ -13,10 +13,11 @@
 #define A MOAT_TCP_FLAG_ACK
 #define SLOW "new_connections: 4/hour"
 
-#define POLICY(mode) \
-	"version: 1\nname: p\nmode: enforce\non_tighten: reevaluate\n" \
+/* Rates so slow that no token comes back while a test runs, but for fast. */
+#define POLICY(mode, group_mode) \
+	"version: 1\nname: p\nmode: " mode "\non_tighten: reevaluate\n" \
 	"security_groups:\n" \
-	"  web:\n    mode: " mode "\n    members: [10.0.0.1, \"fd00::1\"]\n" \
+	"  web:\n" group_mode "    members: [10.0.0.1, \"fd00::1\"]\n" \
 	"    ingress:\n" \
 	"      - {name: api, from: [any], protocol: tcp, ports: [80], limit: {" SLOW \
 	", burst: 3, per: source}}\n" \
@@ -41,6 +42,8 @@ static int open_once(void **state)
 	h = harness_open(NULL);
 	harness_own(h, "10.0.0.1", NULL);
 	harness_own(h, "fd00::1", NULL);
+	harness_iface(h, HARNESS_IFINDEX, "10.0.0.1", "fd00::1");
+	datapath_heartbeat(h->dp);
 	return 0;
 }
 
@@ -59,7 +62,7 @@ static int afresh(void **state)
 	for (__u32 i = 0; i < MOAT_BUCKETS; i++)
 		assert_int_equal(bpf_map_update_elem(fd, &i, none, BPF_ANY), 0);
 	assert_int_equal(flows_clear(h->dp), 0);
-	harness_policy(h, POLICY("enforce"));
+	harness_policy(h, POLICY("enforce", ""));
 	return 0;
 }
 
@@ -93,7 +96,7 @@ static void refuse(const char *from, uint16_t dport, const char *rule)
 	struct packet_spec s = open_to(from, dport);
 	size_t flows = harness_count(h, MOAT_TABLE_EMBRYONIC_IN);
 
-	expect(h, IN, &s, MOAT_DROP, MOAT_REASON_RATE_LIMITED);
+	expect_rule(h, IN, &s, MOAT_DROP, MOAT_REASON_RATE_LIMITED, rule);
 	after = harness_rule_count(h, slot);
 	assert_int_equal(after.limited, before.limited + 1);
 	assert_int_equal(after.connections, before.connections);
@@ -134,6 +137,9 @@ static void unlimited_rule_exempts(void **state)
 {
 	for (int i = 0; i < 20; i++)
 		let_in("10.1.0.7", 80, "web/lb");
+	for (int i = 0; i < 3; i++)
+		let_in("10.2.0.1", 80, "web/api");
+	refuse("10.2.0.1", 80, "web/api");
 }
 
 /* Over its limit a rule doesn't match, and the next is asked. */
@@ -153,11 +159,14 @@ static void repetitions_are_free(void **state)
 	struct packet_spec s = open_to("10.2.0.1", 80);
 
 	for (int i = 0; i < 10; i++)
-		expect(h, IN, &s, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+		expect_rule(h, IN, &s, MOAT_ALLOW, MOAT_REASON_SG_ALLOW,
+			    "web/api");
 	let_in("10.2.0.1", 80, "web/api");
 	let_in("10.2.0.1", 80, "web/api");
 	refuse("10.2.0.1", 80, "web/api");
 	expect(h, IN, &s, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	s.flags = A;
+	expect(h, IN, &s, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
 }
 
 /* What the NACL denies has not opened anything. */
@@ -180,7 +189,7 @@ static void judged_again_for_nothing(void **state)
 	expect(h, IN, &s, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
 	let_in("10.2.0.1", 81, "web/all");
 	refuse("10.2.0.1", 81, "web/all");
-	harness_policy(h, POLICY("enforce"));
+	harness_policy(h, POLICY("enforce", ""));
 	back = packet_reply(&s);
 	back.flags = S | A;
 	expect(h, ATTACH_TC_EGRESS, &back, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
@@ -201,30 +210,52 @@ static void tokens_come_back(void **state)
 }
 
 /* G13: audit drops nothing, and says what it would have dropped. */
-static void audit_counts_and_passes(void **state)
+static void audit_of(const char *text)
 {
 	struct packet_spec s;
 
-	harness_policy(h, POLICY("audit"));
+	assert_int_equal(afresh(NULL), 0);
+	harness_policy(h, text);
 	let_in("10.2.0.1", 82, "web/mine");
 	let_in("10.2.0.1", 82, "web/ours");
 	let_in("10.2.0.1", 82, "web/ours");
 	s = open_to("10.2.0.1", 82);
-	expect(h, IN, &s, MOAT_WOULD_DROP, MOAT_REASON_RATE_LIMITED);
-}
-
-/* XDP looks and never pays: taking it away changes no verdict (F7). */
-static void xdp_only_looks(void **state)
-{
-	struct packet_spec s = open_to("10.2.0.1", 80), more;
-
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(harness_run(h, ATTACH_XDP, &s).action,
-				 XDP_PASS);
+	expect_rule(h, IN, &s, MOAT_WOULD_DROP, MOAT_REASON_RATE_LIMITED,
+		    "web/mine");
 	for (int i = 0; i < 3; i++)
 		let_in("10.2.0.1", 80, "web/api");
+	s = open_to("10.2.0.1", 80);
+	expect_rule(h, IN, &s, MOAT_WOULD_DROP, MOAT_REASON_RATE_LIMITED,
+		    "web/api");
+}
+
+static void audit_counts_and_passes(void **state)
+{
+	audit_of(POLICY("enforce", "    mode: audit\n"));
+	audit_of(POLICY("audit", ""));
+}
+
+/* XDP looks and never pays: taking it away changes no verdict (F7). A flow
+ * that lives is not limited by it. */
+static void xdp_only_looks(void **state)
+{
+	struct packet_spec live = open_to("10.2.0.1", 80), more;
+
+	for (int i = 0; i < 10; i++) {
+		expect(h, ATTACH_XDP, &live, MOAT_ALLOW, MOAT_REASON_NONE);
+		more = open_to("10.2.0.1", 80);
+		assert_int_equal(expect(h, ATTACH_XDP, &more, MOAT_ALLOW,
+					MOAT_REASON_NONE)
+					 .action,
+				 XDP_PASS);
+	}
+	expect(h, IN, &live, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	for (int i = 0; i < 2; i++)
+		let_in("10.2.0.1", 80, "web/api");
 	more = open_to("10.2.0.1", 80);
-	expect(h, ATTACH_XDP, &more, MOAT_DROP, MOAT_REASON_RATE_LIMITED);
+	expect_rule(h, ATTACH_XDP, &more, MOAT_DROP, MOAT_REASON_RATE_LIMITED,
+		    "web/api");
+	expect(h, ATTACH_XDP, &live, MOAT_ALLOW, MOAT_REASON_NONE);
 	more = open_to("10.1.0.7", 80);
 	assert_int_equal(harness_run(h, ATTACH_XDP, &more).action, XDP_PASS);
 }

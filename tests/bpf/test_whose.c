@@ -245,14 +245,34 @@ static void agent_dead(void **state)
 	out("10.7.0.9", "10.9.0.1", 53, MOAT_DROP, MOAT_REASON_SPOOFED_SOURCE);
 }
 
+/* Where the host doesn't forward, whatever comes to it is its own. */
+static void agent_dead_without_forwarding(void **state)
+{
+	place_run("ip route replace 10.7.0.64/26 dev w0");
+	place_run("sysctl -qw net.ipv4.ip_forward=0");
+	in("10.9.0.1", "10.7.0.99", 22, MOAT_ALLOW, MOAT_REASON_FORWARDED);
+	age_heartbeat(11);
+	in("10.9.0.1", "10.7.0.99", 22, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	ours(state);
+	place_run("sysctl -qw net.ipv4.ip_forward=1");
+	in("10.9.0.1", "10.7.0.98", 22, MOAT_ALLOW, MOAT_REASON_FORWARDED);
+	age_heartbeat(0);
+}
+
 #define fresh(test) cmocka_unit_test_setup(test, afresh)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fresh(ours),	   fresh(aliases),    fresh(group_addresses),
-		fresh(unassigned), fresh(forwarded),  fresh(forwarding_judged),
-		fresh(spoofed),	   fresh(agent_dead),
+		fresh(ours),
+		fresh(aliases),
+		fresh(group_addresses),
+		fresh(unassigned),
+		fresh(forwarded),
+		fresh(forwarding_judged),
+		fresh(spoofed),
+		fresh(agent_dead),
+		fresh(agent_dead_without_forwarding),
 	};
 
 	return cmocka_run_group_tests(tests, open_once, close_once);
