@@ -10,7 +10,7 @@
 #include "base/addr.h"
 #include "moat/image.h"
 #include "svc/flow_series.h"
-#include "svc/metrics.h"
+#include "svc/metrics_text.h"
 
 struct key {
 	struct moat_addr src, dst;

@@ -137,26 +137,4 @@ struct metrics_snapshot {
 /* Appends the page. 0 or -ENOMEM. */
 int metrics_format(const struct metrics_snapshot *s, struct buf *out);
 
-/* Used by flow_series as well. A failed append is remembered in err. */
-struct metrics_out {
-	struct buf *buf;
-	int err;
-};
-void metrics_family(struct metrics_out *o, const char *name, const char *type,
-		    const char *help);
-/* Labels: name, value, name, value, …, NULL. A NULL value ends them too. */
-void metrics_sample(struct metrics_out *o, const char *name, uint64_t value,
-		    ...) __attribute__((sentinel));
-/* The labels alone, with commas: for what several families repeat. */
-void metrics_labels(struct metrics_out *o, ...) __attribute__((sentinel));
-struct metrics_text {
-	const char *labels; /* of metrics_labels(), not terminated */
-	size_t len;
-	const char *verdict; /* a further label, or NULL */
-};
-void metrics_line(struct metrics_out *o, const char *name,
-		  const struct metrics_text *t, uint64_t value);
-void metrics_sample_float(struct metrics_out *o, const char *name, double value,
-			  ...) __attribute__((sentinel));
-
 #endif

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "svc/metrics.h"
+#include "svc/metrics_text.h"
 
 static void note(struct metrics_out *o, int r)
 {
@@ -149,4 +149,25 @@ void metrics_sample_float(struct metrics_out *o, const char *name, double value,
 	labels(o, name, ap);
 	va_end(ap);
 	note(o, buf_printf(o->buf, "%.17g\n", value));
+}
+
+void metrics_gauge(struct metrics_out *o, const char *name, const char *help,
+		   uint64_t value)
+{
+	metrics_family(o, name, "gauge", help);
+	metrics_sample(o, name, value, NULL);
+}
+
+void metrics_counter(struct metrics_out *o, const char *name, const char *help,
+		     uint64_t value)
+{
+	metrics_family(o, name, "counter", help);
+	metrics_sample(o, name, value, NULL);
+}
+
+void metrics_seconds(struct metrics_out *o, const char *name, const char *help,
+		     double value)
+{
+	metrics_family(o, name, "gauge", help);
+	metrics_sample_float(o, name, value, NULL);
 }
