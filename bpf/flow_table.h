@@ -7,71 +7,8 @@
 #ifndef MOAT_FLOW_TABLE_H
 #define MOAT_FLOW_TABLE_H
 
-#include <linux/in.h>
-
 #include "count.h"
-#include "maps.h"
-#include "pkt.h"
-
-static __always_inline bool flow_lives(const struct moat_flow *f, __u64 now)
-{
-	return f && f->expires > now;
-}
-
-static __noinline void *flow_map_find(__u32 table,
-				      const struct moat_flow_key *key)
-{
-	switch (table) {
-	case MOAT_TABLE_FLOWS:
-		return bpf_map_lookup_elem(&flows, key);
-	case MOAT_TABLE_UDP:
-		return bpf_map_lookup_elem(&udp, key);
-	case MOAT_TABLE_OTHER:
-		return bpf_map_lookup_elem(&other, key);
-	case MOAT_TABLE_EMBRYONIC_OUT:
-		return bpf_map_lookup_elem(&embryonic_out, key);
-	case MOAT_TABLE_EMBRYONIC_IN:
-		return bpf_map_lookup_elem(&embryonic_in, key);
-	case MOAT_TABLE_CLOSING:
-		return bpf_map_lookup_elem(&closing, key);
-	case MOAT_TABLE_DENIED:
-		return bpf_map_lookup_elem(&denied, key);
-	}
-	return 0;
-}
-
-static __noinline long flow_map_insert(__u32 table,
-				       const struct moat_flow_key *key,
-				       const struct moat_flow *f, __u64 how)
-{
-	if (knobs.fault)
-		return -(long)knobs.fault;
-	switch (table) {
-	case MOAT_TABLE_FLOWS:
-		return bpf_map_update_elem(&flows, key, f, how);
-	case MOAT_TABLE_UDP:
-		return bpf_map_update_elem(&udp, key, f, how);
-	case MOAT_TABLE_OTHER:
-		return bpf_map_update_elem(&other, key, f, how);
-	case MOAT_TABLE_EMBRYONIC_OUT:
-		return bpf_map_update_elem(&embryonic_out, key, f, how);
-	case MOAT_TABLE_EMBRYONIC_IN:
-		return bpf_map_update_elem(&embryonic_in, key, f, how);
-	case MOAT_TABLE_CLOSING:
-		return bpf_map_update_elem(&closing, key, f, how);
-	case MOAT_TABLE_DENIED:
-		return bpf_map_update_elem(&denied, key, f, how);
-	}
-	return -E_NOENT;
-}
-
-/* Where flows of a protocol live once they have settled. */
-static __always_inline __u32 flow_home(__u8 proto)
-{
-	return proto == IPPROTO_TCP ? MOAT_TABLE_FLOWS :
-	       proto == IPPROTO_UDP ? MOAT_TABLE_UDP :
-				      MOAT_TABLE_OTHER;
-}
+#include "flow_maps.h"
 
 /*
  * An embryonic entry, unless it says that its flow moved on: then the table
@@ -92,20 +29,39 @@ find_embryonic(struct pkt *p, const struct moat_flow_key *key, __u32 table)
 	return flow_lives(f, p->now) ? f : 0;
 }
 
-/* The tables of a miss. Denied openings are flows only where audit let them
+/* Of the two half-open tables, that of flows opened in a direction. */
+#define EMBRYONIC_OTHER (MOAT_TABLE_EMBRYONIC_OUT ^ MOAT_TABLE_EMBRYONIC_IN)
+static __always_inline __u32 embryonic_of(__u32 dir)
+{
+	return dir == MOAT_EGRESS ? MOAT_TABLE_EMBRYONIC_OUT :
+				    MOAT_TABLE_EMBRYONIC_IN;
+}
+
+/* The direction in which the flow of a packet that finds it half-open most
+ * likely was opened: a SYN-ACK answers, all else comes from the opener. */
+static __always_inline __u32 opener_of(const struct pkt *p)
+{
+	__u8 both = MOAT_TCP_FLAG_SYN | MOAT_TCP_FLAG_ACK;
+
+	return (p->tcp_flags & both) == both ? ~p->dir & 1 : p->dir;
+}
+
+/* The tables of a miss. An opening over a closed flow begins a new one, as if
+ * it were not there (F32). Denied openings are flows only where audit let them
  * pass. */
 static __noinline struct moat_flow *find_more(struct pkt *p,
 					      const struct moat_flow_key *key)
 {
+	__u32 first = embryonic_of(opener_of(p));
 	struct moat_flow *f;
 
-	f = find_embryonic(p, key, MOAT_TABLE_EMBRYONIC_OUT);
+	f = find_embryonic(p, key, first);
 	if (f)
 		return f;
-	f = find_embryonic(p, key, MOAT_TABLE_EMBRYONIC_IN);
+	f = find_embryonic(p, key, first ^ EMBRYONIC_OTHER);
 	if (f)
 		return f;
-	if (key->proto == IPPROTO_TCP) {
+	if (key->proto == IPPROTO_TCP && !(p->flags & PKT_OPENING)) {
 		f = bpf_map_lookup_elem(&closing, key);
 		p->table = MOAT_TABLE_CLOSING;
 		if (flow_lives(f, p->now))
@@ -124,10 +80,12 @@ static __noinline struct moat_flow *flow_find(struct pkt *p,
 {
 	struct moat_flow *f;
 
-	p->table = flow_home(key->proto);
-	f = flow_map_find(p->table, key);
-	if (flow_lives(f, p->now))
-		return f;
+	if (!(p->flags & PKT_MISSED)) {
+		p->table = flow_home(key->proto);
+		f = flow_map_find(p->table, key);
+		if (flow_lives(f, p->now))
+			return f;
+	}
 	return find_more(p, key);
 }
 
@@ -135,8 +93,7 @@ static __noinline struct moat_flow *flow_find(struct pkt *p,
 static __always_inline __u32 flow_first_table(const struct pkt *p)
 {
 	if (p->key.proto == IPPROTO_TCP)
-		return p->dir == MOAT_EGRESS ? MOAT_TABLE_EMBRYONIC_OUT :
-					       MOAT_TABLE_EMBRYONIC_IN;
+		return embryonic_of(p->dir);
 	return p->key.proto == IPPROTO_UDP ? MOAT_TABLE_UDP : MOAT_TABLE_OTHER;
 }
 
@@ -185,9 +142,7 @@ static __noinline long flow_insert_new(struct pkt *p, const struct moat_flow *f,
 
 	if (rc != -E_EXIST || flow_lives(flow_map_find(table, &p->key), p->now))
 		return rc == -E_EXIST ? 0 : rc;
-	return flow_map_insert(p->dir ? MOAT_TABLE_EMBRYONIC_OUT :
-					MOAT_TABLE_EMBRYONIC_IN,
-			       &p->key, f, BPF_ANY);
+	return flow_map_insert(embryonic_of(p->dir), &p->key, f, BPF_ANY);
 }
 
 /* An entry opened by this packet, and counted with it. A function of its own:
@@ -240,38 +195,30 @@ static __noinline void count_moving(struct pkt *p, struct moat_flow *copy)
  * entry stays, marked, so that no reader loses it (F5). A full or busy table:
  * the flow stays embryonic and its next packet tries again (F9).
  */
-VERIFIED_ONCE int flow_promote(__u64 timeout)
+static __noinline void flow_promote(struct pkt *p, struct moat_flow *f,
+				    __u64 timeout)
 {
-	struct pkt *p = pkt_current();
-	struct moat_flow *f, copy;
-	__u32 home;
+	__u32 home = flow_home(p->key.proto);
+	struct moat_flow copy = *f;
 	long rc;
 
-	if (!p)
-		return 0;
-	home = flow_home(p->key.proto);
-	f = flow_map_find(p->table, &p->key);
-	if (!f)
-		return 0;
-	copy = *f;
 	/* A table that evicts may have given the element to another flow while
 	 * it was copied: that one's verdict must not come under this key. */
 	if (flow_map_find(p->table, &p->key) != f)
-		return 0;
+		return;
 	copy.expires = p->now + timeout;
 	count_moving(p, &copy);
 	rc = flow_map_insert(home, &p->key, &copy, BPF_NOEXIST);
 	if (rc == -E_EXIST && !flow_lives(flow_map_find(home, &p->key), p->now))
-		return 0;
+		return;
 	if (rc && rc != -E_EXIST) {
 		if (rc == -E_2BIG)
 			count_refusal(home, rc);
-		return 0;
+		return;
 	}
 	f->marks |= MOAT_MARK_PROMOTED;
 	if (!rc)
 		count_created(home);
-	return 0;
 }
 
 /* Both sides closed: the flow moves to a table that evicts, so that dead

@@ -63,11 +63,27 @@ static __always_inline __u32 nacl_verdict(const struct pkt *p, __u32 cell)
 }
 
 /* The NACL on one more packet of a flow whose cached verdict is a no. */
-static __noinline __u32 judge_nacl_again(struct pkt *p)
+VERIFIED_ONCE __u32 judge_nacl_again(__u32 dir)
 {
+	struct pkt *p = pkt_current();
+
+	if (!p)
+		return MOAT_SLOT_NONE;
 	classify(p);
 	return slot_or_none(
-		MOAT_CELL_NACL(cell_of(p, p->dir, packet_service(p))));
+		MOAT_CELL_NACL(cell_of(p, dir & 1, packet_service(p))));
+}
+
+/* The NACL's verdict on a flow's packets in a direction. */
+VERIFIED_ONCE __u32 judge_nacl_of_flow(__u32 dir)
+{
+	struct pkt *p = pkt_current();
+
+	if (!p)
+		return MOAT_NACL_PASS;
+	classify(p);
+	return nacl_verdict(p,
+			    cell_of(p, dir & 1, service_of(&p->key, dir & 1)));
 }
 
 static __always_inline bool policy_in_audit(const struct pkt *p)

@@ -48,12 +48,15 @@ static __always_inline void tc_tagged(struct pkt *p)
  * that is; where the link header is Ethernet's, the length behind it is known
  * without asking (F1). packets 0: to be found out from the lengths.
  */
-static __always_inline struct pkt *tc_begin(struct __sk_buff *skb, __u32 dir)
+static __always_inline struct pkt *tc_begin(struct __sk_buff *skb, __u32 dir,
+					    int quick)
 {
 	struct pkt *p = pkt_begin(HOOK_TC, dir, skb->ifindex);
 
 	if (!p)
 		return 0;
+	if (quick == QUICK_MISSED)
+		p->flags = PKT_MISSED;
 	p->ethertype = bpf_ntohs(skb->protocol);
 	p->start = BPF_HDR_START_NET;
 	p->gso = skb->gso_size;
@@ -82,11 +85,12 @@ static __always_inline int tc_run(struct pkt *p, struct __sk_buff *skb)
 SEC("tc")
 int moat_tc_ingress(struct __sk_buff *skb)
 {
+	int quick = quick_pass(skb, MOAT_INGRESS);
 	struct pkt *p;
 
-	if (quick_pass(skb, MOAT_INGRESS))
+	if (quick >= 0)
 		return TC_ACT_UNSPEC;
-	p = tc_begin(skb, MOAT_INGRESS);
+	p = tc_begin(skb, MOAT_INGRESS, quick);
 	if (!p)
 		return TC_ACT_SHOT;
 	if (skb->pkt_type == PACKET_OTHERHOST)
@@ -97,11 +101,12 @@ int moat_tc_ingress(struct __sk_buff *skb)
 SEC("tc")
 int moat_tc_egress(struct __sk_buff *skb)
 {
+	int quick = quick_pass(skb, MOAT_EGRESS);
 	struct pkt *p;
 
-	if (quick_pass(skb, MOAT_EGRESS))
+	if (quick >= 0)
 		return TC_ACT_UNSPEC;
-	p = tc_begin(skb, MOAT_EGRESS);
+	p = tc_begin(skb, MOAT_EGRESS, quick);
 	if (!p)
 		return TC_ACT_SHOT;
 	if (!skb->ingress_ifindex)

@@ -59,6 +59,21 @@ static __always_inline void set_ports(struct pkt *p, __be16 source, __be16 dest)
 	}
 }
 
+/* Of a segment with valid flags. */
+static __always_inline void set_tcp(struct pkt *p, const struct tcphdr *tcp,
+				    __u8 flags)
+{
+	p->tcp_flags = flags;
+	p->seq = bpf_ntohl(tcp->seq);
+	p->ack = bpf_ntohl(tcp->ack_seq);
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		p->flags |= PKT_OPENING;
+	else if (flags & (TCP_SYN | TCP_FIN | TCP_RST))
+		p->flags |= PKT_ANSWER;
+	else
+		p->flags |= PKT_MIDSTREAM;
+}
+
 static __always_inline enum moat_reason parse_tcp(const struct frame *fr,
 						  struct pkt *p)
 {
@@ -79,14 +94,7 @@ static __always_inline enum moat_reason parse_tcp(const struct frame *fr,
 	if (!(TCP_VALID >> TCP_INDEX(bytes[1]) & 1))
 		return MOAT_REASON_TCP_FLAGS;
 	set_ports(p, tcp.source, tcp.dest);
-	p->seq = bpf_ntohl(tcp.seq);
-	p->ack = bpf_ntohl(tcp.ack_seq);
-	if ((bytes[1] & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		p->flags |= PKT_OPENING;
-	else if (bytes[1] & (TCP_SYN | TCP_FIN | TCP_RST))
-		p->flags |= PKT_ANSWER;
-	else
-		p->flags |= PKT_MIDSTREAM;
+	set_tcp(p, &tcp, bytes[1]);
 	p->header = p->l4 - p->l3 + header;
 	return MOAT_REASON_NONE;
 }

@@ -10,6 +10,7 @@
 #include "parse_ip.h"
 #include "parse_l2.h"
 #include "parse_l4.h"
+#include "parse_plain.h"
 #include "rejudge.h"
 #include "source.h"
 
@@ -47,8 +48,12 @@ static __noinline enum moat_reason parse_transport(const struct frame *fr,
 static __noinline enum moat_reason parse_packet(const struct frame *fr,
 						struct pkt *p, __u32 tags)
 {
-	enum moat_reason reason = parse_network(fr, p, tags);
+	enum moat_reason reason;
+	int plain = parse_plain(fr, p);
 
+	if (plain >= 0)
+		return plain;
+	reason = parse_network(fr, p, tags);
 	if (reason != MOAT_REASON_NONE || p->flags & PKT_FRAG_LATER)
 		return reason;
 	reason = parse_transport(fr, p);
@@ -99,7 +104,11 @@ static __noinline enum moat_reason judge_new(const struct frame *fr,
 	return stage_policy(0);
 }
 
-/* A packet of a flow; MOAT_REASON_NONE: no flow speaks for it. */
+/*
+ * A packet of a flow; MOAT_REASON_NONE: no flow speaks for it, or it is an
+ * opening. One that passed comes again: to its live flow it does what any
+ * packet does.
+ */
 VERIFIED_ONCE __u32 stage_flow(__u32 unused)
 {
 	struct pkt *p = pkt_current();
@@ -110,28 +119,12 @@ VERIFIED_ONCE __u32 stage_flow(__u32 unused)
 	f = flow_find(p, &p->key);
 	if (!f)
 		return MOAT_REASON_NONE;
-	if (!(p->flags & PKT_OPENING))
+	if (p->alive || !(p->flags & PKT_OPENING))
 		return flow_hit(p, f);
 	p->alive = p->table != MOAT_TABLE_CLOSING &&
 		   (f->state != MOAT_FLOW_RESET ||
 		    p->table == MOAT_TABLE_FLOWS);
 	return MOAT_REASON_NONE;
-}
-
-/* An opening that passed does to its live flow what any packet does. */
-VERIFIED_ONCE __u32 stage_alive(__u32 unused)
-{
-	struct pkt *p = pkt_current();
-	struct moat_flow *f;
-
-	if (!p)
-		return 0;
-	f = flow_find(p, &p->key);
-	if (!f)
-		return 0;
-	flow_step(p, f);
-	flow_count(p, f);
-	return 0;
 }
 
 /*
@@ -154,7 +147,7 @@ static __always_inline enum moat_reason judge_parsed(const struct frame *fr,
 	reason = judge_new(fr, p);
 	if (p->alive &&
 	    (p->verdict == MOAT_ALLOW || p->verdict == MOAT_WOULD_DROP))
-		stage_alive(0);
+		stage_flow(0);
 	return reason;
 }
 

@@ -57,6 +57,8 @@ enum hook { HOOK_TC, HOOK_XDP };
 #define PKT_OWN_PROFILE \
 	0x10000 /* local is ours, and under no other's profile */
 
+#define PKT_MISSED 0x20000 /* no record where its flow settles, nor lease */
+
 #define PKT_FRAGMENT (PKT_FRAG_FIRST | PKT_FRAG_LATER)
 
 /* What both layers say of a packet, or of a flow's opening. */
@@ -73,10 +75,11 @@ struct judgement {
 
 struct pkt {
 	struct moat_flow_key key;
-	__u64 now;  /* jiffies64 */
-	__u64 mac;  /* XDP: the device's, MOAT_MAC_NONE if not known */
-	__u32 dir;  /* MOAT_INGRESS, MOAT_EGRESS */
-	__u32 hook; /* enum hook */
+	__u64 now;     /* jiffies64 */
+	__u64 mac;     /* XDP: the device's, MOAT_MAC_NONE if not known */
+	__u32 dir;     /* MOAT_INGRESS, MOAT_EGRESS */
+	__u32 hook;    /* enum hook */
+	__u64 settles; /* jiffies its flow gets in the table of its kind, or 0 */
 
 	/* Policy that this run uses. */
 	__u32 slot;

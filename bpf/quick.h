@@ -45,8 +45,13 @@ struct {
 	__uint(max_entries, 1);
 } quick_scratch SEC(".maps");
 
+/* Instead of the slot of a rule: the long way, which need not look the record
+ * up again where it isn't. */
+#define QUICK_DOUBT (-1)
+#define QUICK_MISSED (-2)
+
 /* Counts by the record, and leases what comes next. The slot of the rule, or
- * negative: the long way. */
+ * QUICK_*. */
 VERIFIED_ONCE int quick_record(__u32 zero)
 {
 	struct quick *q = bpf_map_lookup_elem(&quick_scratch, &zero);
@@ -56,7 +61,7 @@ VERIFIED_ONCE int quick_record(__u32 zero)
 	__u32 dir;
 
 	if (!q)
-		return -1;
+		return QUICK_DOUBT;
 	dir = q->dir & 1;
 	key.local.d[0] = q->name.local[0];
 	key.local.d[1] = q->name.local[1];
@@ -65,10 +70,11 @@ VERIFIED_ONCE int quick_record(__u32 zero)
 	key.lport = q->name.ports;
 	key.rport = q->name.ports >> 16;
 	key.proto = q->transport ? IPPROTO_UDP : IPPROTO_TCP;
-	f = q->transport ? bpf_map_lookup_elem(&udp, &key) :
-			   bpf_map_lookup_elem(&flows, &key);
+	f = flow_map_find(flow_home(key.proto), &key);
+	if (!flow_lives(f, q->now))
+		return QUICK_MISSED;
 	if (!record_passes(f, q))
-		return -1;
+		return QUICK_DOUBT;
 	/* From the end of the lease: until then nobody writes the expiry. */
 	timeout = knobs.timeout[q->transport ? MOAT_TIMEOUT_UDP_STREAM :
 					       MOAT_TIMEOUT_TCP_ESTABLISHED];
@@ -89,7 +95,7 @@ static __always_inline int quick_ask_record(const struct quick *q)
 	struct quick *kept = bpf_map_lookup_elem(&quick_scratch, &zero);
 
 	if (!kept)
-		return -1;
+		return QUICK_DOUBT;
 	*kept = *q;
 	return quick_record(0);
 }
@@ -151,8 +157,9 @@ static __always_inline void quick_trace(const struct quick *q, __u32 slot)
 	t->runs++;
 }
 
-/* Whether the packet passed and was counted. */
-static __always_inline bool quick_pass(struct __sk_buff *skb, __u32 dir)
+/* The slot of the rule under which the packet passed and was counted, or
+ * QUICK_*. */
+static __always_inline int quick_pass(struct __sk_buff *skb, __u32 dir)
 {
 	__u32 zero = 0, flags = 0, iface = iface_find(skb->ifindex, &flags);
 	struct moat_control *c = bpf_map_lookup_elem(&control, &zero);
@@ -161,21 +168,21 @@ static __always_inline bool quick_pass(struct __sk_buff *skb, __u32 dir)
 	int slot;
 
 	if (knobs.long_way)
-		return false;
+		return QUICK_DOUBT;
 	q.now = bpf_jiffies64();
 	if (!c || !(flags & MOAT_IFACE_ETHER) || past_deadline(word, q.now) ||
 	    !quick_parse(skb, &q))
-		return false;
+		return QUICK_DOUBT;
 	q.generation = MOAT_CTL_GENERATION(word);
 	slot = quick_lease(&q, c->lease_floor);
 	if (slot < 0)
 		slot = quick_ask_record(&q);
 	if (slot < 0)
-		return false;
+		return slot;
 	quick_count(&q, iface, slot);
 	if (knobs.trace)
 		quick_trace(&q, slot);
-	return true;
+	return slot;
 }
 
 #endif

@@ -68,10 +68,8 @@ static __noinline enum moat_reason rejudge(struct pkt *p, struct moat_flow *f)
 	__u64 word = f->word, flags = word & MOAT_WORD_REEVALUATE;
 	__u32 reason = MOAT_WORD_REASON(word);
 
-	classify(p);
-	for (int dir = 0; dir < 2; dir++)
-		p->j.nacl[dir] = nacl_verdict(
-			p, cell_of(p, dir, service_of(&p->key, dir)));
+	p->j.nacl[MOAT_INGRESS] = judge_nacl_of_flow(MOAT_INGRESS);
+	p->j.nacl[MOAT_EGRESS] = judge_nacl_of_flow(MOAT_EGRESS);
 	p->j.rule = MOAT_WORD_SLOT(word);
 	if (asks_groups(p, word)) {
 		ask_groups(f->direction,
@@ -133,7 +131,7 @@ static __noinline enum moat_reason cached_no(struct pkt *p, __u64 word)
 
 	if (verdict != MOAT_NACL_PASS) {
 		nacl.reason = MOAT_REASON_NACL_DENY;
-		nacl.rule = judge_nacl_again(p);
+		nacl.rule = judge_nacl_again(p->dir);
 		nacl.audit = verdict == MOAT_NACL_WOULD_DENY;
 		p->nacl_rule = nacl.rule;
 	}
@@ -154,10 +152,12 @@ static __always_inline enum moat_reason hit_reason(__u64 word)
 	return MOAT_REASON_ESTABLISHED;
 }
 
-/* The hot path: no policy is read while the generation is the flow's. */
-static __noinline enum moat_reason flow_hit(struct pkt *p, struct moat_flow *f)
+/* No policy is read while the generation is the flow's. A reason that settles
+ * the packet, or in ret_counts what it counts under if it passes. */
+static __always_inline enum moat_reason
+hit_judged(struct pkt *p, struct moat_flow *f, enum moat_reason *ret_counts)
 {
-	enum moat_reason reason, no = MOAT_REASON_NONE;
+	enum moat_reason reason;
 	__u64 word;
 
 	if (MOAT_WORD_GENERATION(f->word) != p->generation) {
@@ -167,22 +167,39 @@ static __noinline enum moat_reason flow_hit(struct pkt *p, struct moat_flow *f)
 	}
 	word = f->word;
 	p->rule = MOAT_WORD_SLOT(word);
+	*ret_counts = hit_reason(word);
 	/* No policy closes the failsafe: neither for a flow that was opened
 	 * from a failsafe port. */
 	if ((MOAT_WORD_NACL(word, p->dir) || word & MOAT_WORD_WOULD_DROP) &&
 	    check_failsafe(p) == MOAT_REASON_NONE) {
-		no = cached_no(p, word);
+		reason = cached_no(p, word);
 		if (p->verdict == MOAT_DROP)
-			return no;
+			return reason;
+		if (reason != MOAT_REASON_NONE)
+			*ret_counts = reason;
+	}
+	return MOAT_REASON_NONE;
+}
+
+/* An opening of a live flow was judged before; it has its verdict. */
+static __noinline enum moat_reason flow_hit(struct pkt *p, struct moat_flow *f)
+{
+	enum moat_reason reason, counts = MOAT_REASON_NONE;
+
+	if (!p->alive) {
+		reason = hit_judged(p, f, &counts);
+		if (reason != MOAT_REASON_NONE)
+			return reason;
 	}
 	reason = flow_step(p, f);
 	if (reason != MOAT_REASON_NONE)
 		return reason;
+	if (p->settles)
+		flow_promote(p, f, p->settles);
 	flow_count(p, f);
-	if (no != MOAT_REASON_NONE)
-		return no;
-	p->verdict = MOAT_ALLOW;
-	return hit_reason(word);
+	if (p->verdict == MOAT_VERDICT_COUNT)
+		p->verdict = MOAT_ALLOW;
+	return counts;
 }
 
 #endif

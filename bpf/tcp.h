@@ -84,7 +84,7 @@ static __noinline enum moat_reason step_embryonic(struct pkt *p,
 	} else if (handshake_complete(p, f)) {
 		f->state = f->fin[0] | f->fin[1] ? MOAT_FLOW_HALF_CLOSED :
 						   MOAT_FLOW_ESTABLISHED;
-		flow_promote(tcp_timeout(f));
+		p->settles = tcp_timeout(f);
 	}
 	flow_refresh(p->now, f, knobs.timeout[MOAT_TIMEOUT_TCP_HALF_OPEN]);
 	return MOAT_REASON_NONE;
@@ -153,10 +153,11 @@ static __noinline void step_plain(struct pkt *p, struct moat_flow *f)
 		timeout = knobs.timeout[MOAT_TIMEOUT_UDP_STREAM];
 	flow_refresh(p->now, f, timeout);
 	if (p->table != flow_home(p->key.proto))
-		flow_promote(timeout);
+		p->settles = timeout;
 }
 
-/* MOAT_REASON_NONE, or why the packet can't belong to the flow. */
+/* MOAT_REASON_NONE, or why the packet can't belong to the flow. p->settles:
+ * the flow is to move to the table of its kind. */
 static __noinline enum moat_reason flow_step(struct pkt *p, struct moat_flow *f)
 {
 	if (p->flags & PKT_FRAG_LATER)

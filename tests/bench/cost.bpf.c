@@ -183,6 +183,7 @@ int cost_parse_long(struct __sk_buff *skb)
 	p->dir = shape.dir;
 	p->ethertype = bpf_ntohs(skb->protocol);
 	p->frame = skb->len - ETH_HLEN;
+	p->iface_flags = MOAT_IFACE_ETHER;
 	return result(parse_packet(&fr, p, 0) == MOAT_REASON_NONE);
 }
 
