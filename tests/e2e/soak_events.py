@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import signal
+import socket
 import struct
 import subprocess
 import threading
@@ -15,10 +16,10 @@ import soak_foreign
 import soak_net as net
 
 SETTLE = 2.5        # seconds after a link is up until nothing may be lost
-PROMISED = 1.0      # seconds from a device's appearance to its enforcement (R-17)
+PROMISED = 1.0      # seconds from a device's appearance to our programs (R-17)
 REPAIRED = 10.0     # seconds for what failed at first (R-10)
-LAST_OF_FLOOD = 20.0   # seconds after which its flows have expired, and been seen to
-AGENT_DEAD = 11.5   # seconds after which new addresses are judged without it (F36)
+LAST_OF_FLOOD = 20.0    # seconds until its flows have expired and are gone
+AGENT_DEAD = 11.5   # seconds until new addresses are judged without it (F36)
 
 
 class Lane(threading.Thread):
@@ -145,28 +146,36 @@ class Links(Lane):
         self.mend(net.FLAPPED, net.LATE)
 
     def wait_for(self, what, done, since):
-        """Polls until DONE; says so if it takes longer than is promised."""
+        """Polls until DONE, which gives the seconds that asking the kernel took
+        us; says so if it takes longer than is promised. Not counted is what
+        the machine keeps from everybody: CPUs and locks."""
         a = self.agent
-        waited, told, alive = a.waited(), False, a.up_since
-        while not done() and not self.world.stop.is_set():
+        alive, waited, asking, told = a.up_since, a.waited(), 0.0, False
+        while not self.world.stop.is_set():
             now = time.monotonic()
+            yes, took = done()
+            if yes:
+                break
             if a.up_since != alive:
-                waited, alive = a.waited(), a.up_since
-            start = max(since, alive or now)
-            late = now - start - (a.waited() - waited)
-            bound = PROMISED
-            if self.world.troubled("memory", since - 1, now):
-                bound = REPAIRED
-                if self.world.troubled("memory", now - REPAIRED, now):
-                    bound = float("inf")
-            if alive and late > bound and not told and a.up_since == alive:
-                told = True
-                self.world.broken(f"{what}: not within {bound:.0f} s")
+                alive, waited, asking = a.up_since, a.waited(), 0.0
+            elif alive and not told:
+                late = now - max(since, alive) - asking - (a.waited() - waited)
+                bound = self.bound(since, now)
+                if late > bound:
+                    told = True
+                    self.world.broken(f"{what}: not within {bound:.0f} s")
+            asking += took
             if now - since > 120:
                 self.world.broken(f"{what}: not within 120 s")
                 return
             time.sleep(0.005)
         self.log(f"{what} after {time.monotonic() - since:.3f} s")
+
+    def bound(self, since, now):
+        if self.world.troubled("memory", now - REPAIRED, now):
+            return float("inf")
+        return REPAIRED if self.world.troubled("memory", since - 1, now) \
+            else PROMISED
 
     # A device made anew carries no program until the agent has seen it: that
     # is the one time at which nothing is judged.
@@ -178,21 +187,24 @@ class Links(Lane):
         self.world.tell(since, path=net.RECREATED, guarded=False)
         self.ip(net.HOST, "link", "add", "eth2", "type", "veth", "peer", "name",
                 "eth2", "netns", self.space[net.PEER].name)
+        shown = time.monotonic()
         for side in (net.PEER, net.HOST):
             for family, length in ((4, "24"), (6, "64")):
                 self.ip(side, "addr", "add", net.address(
                     side, net.RECREATED, family) + "/" + length, "dev", "eth2",
                     *(["nodad"] if family == 6 else []))
             self.ip(side, "link", "set", "eth2", "up")
-        self.wait_for("eth2 has our programs", self.attached, since)
+        self.wait_for("eth2 has our programs", self.attached, shown)
         self.world.tell(path=net.RECREATED, guarded=True)
         self.mend(net.RECREATED)
 
     def attached(self):
+        since = time.monotonic()
         with self.space[net.HOST]:
             index = if_index("eth2")
-            return all(soak_foreign.programs(index, hook)
+            have = all(soak_foreign.programs(index, hook)
                        for hook in ("ingress", "egress"))
+        return have, time.monotonic() - since
 
     def readdress(self, seconds):
         self.spoil(net.LATE)
@@ -206,8 +218,9 @@ class Links(Lane):
         for a in both:
             self.ip(net.HOST, "addr", "add", a, "dev", "eth1",
                     *(["nodad"] if ":" in a else []))
-        told = threading.Event()
-        self.wait_for("the address is known", lambda: self.known(told), since)
+        shown, told = time.monotonic(), threading.Event()
+        self.wait_for("the address is known", lambda: (self.known(told), 0.0),
+                      shown)
         if not told.is_set():
             self.world.tell(path=net.LATE, guarded=True)
         self.mend(net.LATE)
@@ -224,7 +237,6 @@ class Links(Lane):
 
 
 def if_index(name):
-    import socket
     return socket.if_nametoindex(name)
 
 
@@ -323,9 +335,11 @@ class Strangers(Lane):
             how = self.pick({"attach": 5, "qdisc": 2})
             args = ()
             if how == "attach":
-                args = (self.rng.choice(("eth0", "eth1")),
-                        self.rng.choice(("ingress", "egress", "xdp")),
-                        self.rng.random() < 0.5)
+                dev = self.rng.choice(("eth0", "eth1"))
+                # Where the books are balanced nobody comes ahead of us: what
+                # meets both of our programs in the change is counted twice.
+                args = (dev, self.rng.choice(("ingress", "egress", "xdp")),
+                        dev == "eth1" and self.rng.random() < 0.7)
             yield self.rng.uniform(0.5, 8), how, args + (
                 self.rng.uniform(0.5, 8),)
             if len_guard(self):

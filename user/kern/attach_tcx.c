@@ -141,24 +141,59 @@ static int keep_pinned(struct datapath *dp, const struct own_link *l)
 	return pin_replace(path, l->fd);
 }
 
+/* Says nothing to any packet. */
+static int load_stub(void)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K,
+		  .dst_reg = BPF_REG_0,
+		  .imm = -1 /* TCX_NEXT */ },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "moat_next",
+			       "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * From the old link to the one at the head, both attached. A packet that meets
+ * two judging programs gets the same verdict of both and is counted twice; so
+ * they judge together for as long as the pin takes to move, and not for the
+ * grace periods in which the kernel attaches and detaches.
+ */
+static int hand_over(struct datapath *dp, const struct own_link *old, int fd,
+		     int judging, int stub)
+{
+	int err;
+
+	if (bpf_link_update(fd, judging, NULL))
+		return -errno;
+	err = pin_as(dp, old, fd);
+	if (!err)
+		bpf_link_update(old->fd, stub, NULL);
+	return err;
+}
+
 /*
  * Somebody attached ahead of us. The other program is not moved: a second
  * load of ours goes to the head (one program can't be on a hook twice), then
  * the old link goes, then the new one gets the program of all others. Killed
- * at any point, one of the two is attached and pinned.
+ * at any point, one of the two is attached, judging and pinned.
  */
 static int go_ahead(struct datapath *dp, struct own_link *old)
 {
 	CLEANUP(load) struct load *again = NULL;
+	_cleanup_close_ int stub = load_stub();
 	enum attach_hook hook = old->hook;
-	int fd, err = datapath_load_again(dp, &again);
+	int fd, err = stub < 0 ? stub : datapath_load_again(dp, &again);
 
 	if (err)
 		return err;
-	fd = create_at_head(load_prog_fd(again, hook), old->ifindex, hook);
+	fd = create_at_head(stub, old->ifindex, hook);
 	if (fd < 0)
 		return fd;
-	err = pin_as(dp, old, fd);
+	err = hand_over(dp, old, fd, load_prog_fd(again, hook), stub);
 	if (err) {
 		close(fd);
 		return err;
