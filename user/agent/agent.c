@@ -63,6 +63,7 @@ static void on_second(void *arg)
 	if (a->second % HEALTH_SECONDS == 0) {
 		agent_check_health(a);
 		agent_watch_file(a);
+		agent_write_unwritten(a);
 		agent_fold_members(a);
 	}
 	if (a->second % TEXTFILE_SECONDS == 0)
@@ -197,7 +198,9 @@ static int open_state(struct agent *a)
 {
 	int r = state_open(a->config->state, &a->state);
 
-	return r ? log_error(r, "%s: %s", a->config->state, strerror(-r)) : 0;
+	return r ? log_error(r, "state in %s, or /etc/machine-id: %s",
+			     a->config->state, strerror(-r)) :
+		   0;
 }
 
 static void push_first(struct agent *a)
@@ -296,6 +299,12 @@ static int run(struct config *config, const char *path)
 		notify("READY=1\nSTATUS=%s",
 		       a.current ? "policy in force" : "no policy");
 		r = loop_run(a.loop);
+		if (r)
+			log_error(r,
+				  "loop: %s; what is attached goes on judging",
+				  strerror(-r));
+	} else {
+		log_error(r, "not started: %s", strerror(-r));
 	}
 	stop(&a);
 	return r ? 2 : 0;

@@ -79,7 +79,8 @@ struct agent {
 	bool corrupt;	   /* the image in force was found damaged */
 	struct live *live; /* of current, NULL: a change compiles */
 	struct slots slots;
-	bool slots_saved;		   /* slots.json holds these */
+	bool slots_saved; /* slots.json holds these */
+	bool slots_lost;  /* those of the image in force are not known */
 	struct moat_rule_count *slot_base; /* counts of former owners */
 	size_t nslot_base;
 
@@ -161,8 +162,15 @@ void agent_view(struct agent *a, struct image_view *ret);
 
 /* What a compiled image depends on beside document and host. */
 void agent_made_by(const struct agent *a, char ret[65]);
-/* At start: the maps' policy if they live, else the one on disk. */
+/* At start: the maps' policy if they live, else the one on disk. -errno where
+ * the maps live and the disk can't say by what: nothing was changed. */
 int agent_restore(struct agent *a);
+/* The policy in force becomes the committed one on disk. */
+int agent_write_policy(struct agent *a);
+/* Every few seconds: what is in force and could not be written is written. */
+void agent_write_unwritten(struct agent *a);
+/* In force and confirmed, and not on disk? */
+bool agent_unwritten(const struct agent *a);
 /* After a change of own addresses, where the image holds the profiles of
  * these alone: compiles anew and switches; nothing while a push waits. */
 int agent_recompile(struct agent *a);

@@ -62,12 +62,7 @@ json_t *agent_confirm(struct agent *a, uint32_t generation)
 	held_free(a->previous);
 	a->previous = NULL;
 	a->built_in = BUILT_IN_NONE;
-	r = state_promote(a->state, a->current->record);
-	if (r)
-		log_write(LOG_LEVEL_ERROR,
-			  "state: %s: a restart comes up "
-			  "with the policy before",
-			  strerror(-r));
+	r = agent_write_policy(a);
 	log_notice("generation %u confirmed", a->last_confirmed);
 	agent_check_file_soon(a);
 	reply = ctl_ok();

@@ -234,6 +234,9 @@ json_t *agent_degraded(const struct agent *a)
 		    "the committed policy was damaged on disk, "
 		    "generation %u of the history is in force",
 		    a->current->record->generation);
+	if (agent_unwritten(a))
+		add(list, "the policy in force could not be written to disk: "
+			  "a boot would come up with the one before");
 	if (a->pins_broken)
 		add(list,
 		    "pins under %s can't be made: enforcement would end "

@@ -45,10 +45,13 @@ void agent_save_programs(struct agent *a)
 	boot_id(boot, sizeof(boot));
 	file = json_pack("{s:s, s:o}", "boot", boot, "programs", list);
 	if (file && !json_equal(file, a->programs)) {
-		if (state_save_json(a->state, FILE_NAME, file))
-			log_warning("state: " FILE_NAME " not written");
+		int r = state_save_json(a->state, FILE_NAME, file);
+
+		/* Tried again with the next look. */
+		if (r)
+			log_warning("state: " FILE_NAME ": %s", strerror(-r));
 		json_decref(a->programs);
-		a->programs = json_incref(file);
+		a->programs = r ? NULL : json_incref(file);
 	}
 	json_decref(file);
 }

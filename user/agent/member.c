@@ -255,6 +255,8 @@ static json_t *put_in_force(struct change *c)
 	if (!r)
 		r = state_add_members(a->state, next, &c->effective);
 	if (r) {
+		/* What may be left of it is of a number never come to. */
+		store_reserve(a->dp, generation);
 		record_free(next);
 		return refuse(c, "state", r);
 	}
@@ -262,6 +264,7 @@ static json_t *put_in_force(struct change *c)
 	c->in_force_ns = clock_boot_ns();
 	if (r) {
 		a->slots_saved = false;
+		store_reserve(a->dp, generation);
 		state_cut_members(a->state, now->base, now->generation);
 		record_free(next);
 		return refuse(c, "switching", r);

@@ -276,18 +276,26 @@ static void adopt(struct push *p, uint32_t generation)
 	a->current = p->held;
 	a->state_damaged = false;
 	if (!a->pending)
-		r = state_promote(a->state, p->held->record);
+		r = agent_write_policy(a);
 	else if (!written)
 		r = state_save(a->state, STATE_PENDING, p->held->record);
-	if (r) {
-		log_write(LOG_LEVEL_ERROR, "state: %s", strerror(-r));
+	if (r)
 		warn(p, "in force, but not written to disk");
-	}
 	agent_refresh_locals(a);
 	log_notice("generation %u in force: %s, revision %s, by uid %u%s",
 		   generation, p->held->record->policy,
 		   p->held->record->revision, p->rq->uid,
 		   a->pending ? ", waiting for its confirmation" : "");
+}
+
+/* What is left of it on disk, if that fails too, is a number never come to. */
+static void take_back(struct push *p)
+{
+	struct agent *a = p->agent;
+
+	a->slots_saved = false;
+	state_drop_pending(a->state);
+	store_reserve(a->dp, p->held->record->generation);
 }
 
 /*
@@ -303,16 +311,17 @@ static json_t *put_in_force(struct push *p, uint32_t *ret_generation)
 	r = agent_save_slots(a, &p->compiled.slots);
 	if (!r)
 		r = state_save(a->state, STATE_PENDING, p->held->record);
-	if (r)
+	if (r) {
+		take_back(p);
 		return failed(p, "state", r);
+	}
 	p->at.written = clock_boot_ns();
 	r = agent_switch(a, &p->compiled, p->rq->confirm_seconds,
 			 ret_generation);
 	p->at.in_force = clock_boot_ns();
 	p->in_force_ms = clock_wall_ms();
 	if (r) {
-		a->slots_saved = false;
-		state_drop_pending(a->state);
+		take_back(p);
 		return r == -EBUSY ? refused(p, "unconfirmed push pending") :
 				     failed(p, "switching", r);
 	}
@@ -336,8 +345,12 @@ static json_t *run(struct push *p)
 	if (reply)
 		return reply;
 	p->unchanged = same_as_current(p);
-	if (p->unchanged)
+	if (p->unchanged) {
+		if (!p->rq->dry_run && agent_unwritten(a) &&
+		    agent_write_policy(a))
+			warn(p, "in force, but not written to disk");
 		return answer(p, generation, NULL);
+	}
 	reply = check_host(p, &list);
 	if (!reply && p->rq->dry_run) {
 		store_state(a->dp, &s);

@@ -13,14 +13,30 @@
 #include "base/log.h"
 #include "base/sha256.h"
 
+/* 0: it can't be read now. An error that passes must not be taken for what the
+ * disk holds, while the maps have a policy to judge by. */
+static bool says(int err, const struct store_state *s)
+{
+	return !err || err == -ENOENT || err == -EBADMSG || !s->sealed;
+}
+
+static int unreadable(int err, const char *what)
+{
+	return log_error(err,
+			 "state: %s: %s; what is in force stays, and "
+			 "nothing is changed",
+			 what, strerror(-err));
+}
+
 /* A stored policy that the reader refuses: of a newer version, or by hand. */
-static struct held *hold(struct record *r)
+static struct held *hold(struct record *r, int *ret_err)
 {
 	struct diags diags = {};
 	struct held *h = NULL;
 	struct buf text = {};
 
-	if (held_restore(r, &diags, &h)) {
+	*ret_err = held_restore(r, &diags, &h);
+	if (*ret_err) {
 		diags_render(&diags, &text);
 		log_write(LOG_LEVEL_ERROR, "stored policy %s: %s", r->policy,
 			  buf_text(&text));
@@ -35,8 +51,8 @@ static struct held *hold(struct record *r)
  * What was laid over it since. An entry whose number the living maps never
  * came to was written and not switched to: nobody was told that it is.
  */
-static void load_members(struct agent *a, struct record *r,
-			 const struct store_state *s)
+static int load_members(struct agent *a, struct record *r,
+			const struct store_state *s)
 {
 	uint32_t last = s->sealed && s->generation >= r->generation ?
 				s->generation :
@@ -45,6 +61,8 @@ static void load_members(struct agent *a, struct record *r,
 
 	if (!err)
 		err = state_apply_members(a->state, r, last);
+	if (!says(err, s))
+		return unreadable(err, "changes of members");
 	if (err) {
 		a->state_damaged = true;
 		log_write(LOG_LEVEL_ERROR,
@@ -52,32 +70,40 @@ static void load_members(struct agent *a, struct record *r,
 			  "generation %u: %s",
 			  r->base, strerror(-err));
 	}
+	return 0;
 }
 
-static void load_committed(struct agent *a, const struct store_state *s)
+static int load_committed(struct agent *a, const struct store_state *s)
 {
 	struct record *r = NULL;
 	int err = state_load_best(a->state, &r, &a->state_damaged);
 
+	if (!says(err, s))
+		return unreadable(err, "the committed policy");
+	if (!err && load_members(a, r, s)) {
+		record_free(r);
+		return -EIO;
+	}
 	if (!err)
-		load_members(a, r, s);
-	if (!err)
-		a->current = hold(r);
+		a->current = hold(r, &err);
+	if (err == -ENOMEM && s->sealed)
+		return unreadable(err, "the committed policy");
 	if (a->current && a->state_damaged)
 		log_write(LOG_LEVEL_ERROR,
 			  "state: the committed policy is "
 			  "damaged, using generation %u of the history",
 			  a->current->record->generation);
 	if (a->current)
-		return;
+		return 0;
 	a->built_in = err == -ENOENT ? BUILT_IN_FIRST : BUILT_IN_LOCKDOWN;
 	if (a->built_in == BUILT_IN_FIRST) {
 		log_notice("no policy was ever committed");
-		return;
+		return 0;
 	}
 	a->state_damaged = true;
 	log_write(LOG_LEVEL_ERROR, "state: no stored policy can be read: "
 				   "deny all but the failsafe");
+	return 0;
 }
 
 /*
@@ -85,14 +111,16 @@ static void load_committed(struct agent *a, const struct store_state *s)
  * of it. They are at its generation, waiting or confirmed, or they never
  * came to it, or have fallen back.
  */
-static void load_pending(struct agent *a, const struct store_state *s)
+static int load_pending(struct agent *a, const struct store_state *s)
 {
 	struct record *r = NULL;
 	struct held *h;
 	int err = state_load(a->state, STATE_PENDING, &r);
 
+	if (!says(err, s))
+		return unreadable(err, "the pushed policy");
 	if (err)
-		return;
+		return 0;
 	if (!s->sealed || s->expired || r->generation != s->generation) {
 		if (s->expired) {
 			store_fall_back(a->dp);
@@ -102,11 +130,13 @@ static void load_pending(struct agent *a, const struct store_state *s)
 		}
 		record_free(r);
 		state_drop_pending(a->state);
-		return;
+		return 0;
 	}
-	h = hold(r);
-	if (!h)
-		return;
+	h = hold(r, &err);
+	if (err == -ENOMEM)
+		return unreadable(err, "the pushed policy");
+	if (err)
+		return 0;
 	if (s->deadline) {
 		a->previous = a->current;
 		a->pending = true;
@@ -117,11 +147,12 @@ static void load_pending(struct agent *a, const struct store_state *s)
 	} else {
 		held_free(a->current);
 		a->built_in = BUILT_IN_NONE;
-		err = state_promote(a->state, r);
-		if (err)
-			log_warning("state: %s", strerror(-err));
 	}
 	a->current = h;
+	r->base = 0;
+	if (!a->pending)
+		agent_write_policy(a);
+	return 0;
 }
 
 void agent_made_by(const struct agent *a, char ret[65])
@@ -132,19 +163,40 @@ void agent_made_by(const struct agent *a, char ret[65])
 	sha256_text(text, strlen(text), ret);
 }
 
+int agent_write_policy(struct agent *a)
+{
+	int r = state_promote(a->state, a->current->record);
+
+	if (r)
+		log_write(LOG_LEVEL_ERROR,
+			  "state: %s: a boot would come up with the policy "
+			  "before, until it is written",
+			  strerror(-r));
+	return r;
+}
+
+bool agent_unwritten(const struct agent *a)
+{
+	return a->current && !a->pending && !a->current->record->base;
+}
+
+void agent_write_unwritten(struct agent *a)
+{
+	if (agent_unwritten(a) && agent_write_policy(a) == 0)
+		log_notice("generation %u is written",
+			   a->current->record->generation);
+}
+
 /* A new number for what is committed, when it had to be switched to anew. */
 static void record_generation(struct agent *a, uint32_t generation)
 {
-	int r;
-
 	log_notice("generation %u in force", generation);
 	if (!a->current)
 		return;
 	a->current->record->generation = generation;
+	a->current->record->base = 0;
 	agent_made_by(a, a->current->record->made_by);
-	r = state_promote(a->state, a->current->record);
-	if (r)
-		log_warning("state: %s", strerror(-r));
+	agent_write_policy(a);
 }
 
 /* Do the maps judge by what is held, compiled as we would? */
@@ -157,7 +209,8 @@ static bool maps_are_current(struct agent *a, const struct compiled *c)
 	store_state(a->dp, &s);
 	agent_made_by(a, made_by);
 	if (r && s.sealed && r->generation == s.generation &&
-	    strcmp(r->made_by, made_by) == 0 && c->stats.all_profiles)
+	    strcmp(r->made_by, made_by) == 0 && c->stats.all_profiles &&
+	    !a->slots_lost)
 		return true;
 	return agent_in_force(a, c);
 }
@@ -231,10 +284,15 @@ int agent_restore(struct agent *a)
 
 	if (r && r != -ENOENT)
 		log_warning("state: slots.json: %s", strerror(-r));
+	a->slots_lost = r != 0;
 	store_state(a->dp, &s);
-	load_committed(a, &s);
+	r = load_committed(a, &s);
+	if (r)
+		return r;
 	reserve_generations(a);
-	load_pending(a, &s);
+	r = load_pending(a, &s);
+	if (r)
+		return r;
 	agent_refresh_locals(a);
 	/* While a push waits nothing may be switched to. */
 	return a->pending ? 0 : switch_to_held(a, false);

@@ -48,15 +48,19 @@ struct record *record_copy(const struct record *r)
 	return NULL;
 }
 
-static void read_machine_id(char *ret, size_t len)
+/* One that is there and can't be read must not make everything that is stored
+ * another machine's: the host would come up with no policy. */
+static int read_machine_id(char *ret, size_t len)
 {
 	struct buf b = { 0 };
+	int r = buf_read_file(&b, "/etc/machine-id", 4096);
 
 	ret[0] = 0;
-	if (buf_read_file(&b, "/etc/machine-id", 4096) == 0)
+	if (!r)
 		snprintf(ret, len, "%.*s", (int)strcspn(buf_text(&b), "\n"),
 			 buf_text(&b));
 	buf_free(&b);
+	return r == -ENOENT ? 0 : r;
 }
 
 static int make_dir(int at, const char *path)
@@ -95,8 +99,9 @@ int state_open(const char *path, struct state **ret)
 	if (!s)
 		return -ENOMEM;
 	s->dir = s->history = -1;
-	read_machine_id(s->machine, sizeof(s->machine));
-	r = make_parents(path);
+	r = read_machine_id(s->machine, sizeof(s->machine));
+	if (!r)
+		r = make_parents(path);
 	if (!r) {
 		r = s->dir = make_dir(AT_FDCWD, path);
 		if (r >= 0)
@@ -316,7 +321,9 @@ int state_promote(struct state *s, struct record *r)
 		history_name(old[i], "members", name, sizeof(name));
 		unlinkat(s->history, name, 0);
 	}
-	return state_drop_pending(s);
+	/* One that stays says what the committed one says. */
+	state_drop_pending(s);
+	return 0;
 }
 
 size_t state_history(struct state *s, uint32_t *ret, size_t max)
@@ -363,14 +370,12 @@ int state_load_best(struct state *s, struct record **ret, bool *ret_damaged)
 {
 	uint32_t generations[HISTORY_SCAN];
 	int err = state_load(s, STATE_COMMITTED, ret);
-	bool damaged = err == -EBADMSG;
 	size_t i, n;
 	int one;
 
-	if (!err || (err != -EBADMSG && err != -ENOENT)) {
-		*ret_damaged = false;
-		return err;
-	}
+	*ret_damaged = false;
+	if (!err)
+		return 0;
 	n = bases(s, generations);
 	for (i = 0; i < n; i++) {
 		one = state_load_generation(s, generations[i], ret);
@@ -378,10 +383,11 @@ int state_load_best(struct state *s, struct record **ret, bool *ret_damaged)
 			*ret_damaged = true;
 			return 0;
 		}
-		damaged = damaged || one == -EBADMSG;
+		if (err == -ENOENT)
+			err = one;
 	}
-	*ret_damaged = damaged;
-	return damaged ? -EBADMSG : -ENOENT;
+	*ret_damaged = err == -EBADMSG;
+	return err;
 }
 
 int state_save_json(struct state *s, const char *name, const json_t *value)

@@ -46,7 +46,7 @@ void record_free(struct record *r);
 DEFINE_CLEANUP(record, record_free)
 struct record *record_copy(const struct record *r); /* NULL: -ENOMEM */
 
-/* Makes the directory (0700). 0 or -errno. */
+/* Makes the directory (0700). 0 or -errno, also of /etc/machine-id. */
 int state_open(const char *path, struct state **ret);
 void state_close(struct state *s);
 
@@ -54,7 +54,7 @@ enum state_slot { STATE_COMMITTED, STATE_PENDING };
 /* 0 or -errno; the file is whole or as before, whenever we are killed. */
 int state_save(struct state *s, enum state_slot slot, const struct record *r);
 /* Pending becomes committed and enters the history. The record saved last must
- * not have changed since. */
+ * not have changed since. On failure r->base stays as it was. */
 int state_promote(struct state *s, struct record *r);
 int state_drop_pending(struct state *s);
 
@@ -64,9 +64,10 @@ int state_drop_pending(struct state *s);
  */
 int state_load(struct state *s, enum state_slot slot, struct record **ret);
 /*
- * The policy to start with: the committed one, else, if that is damaged, the
- * newest history entry that holds. *ret_damaged says so. -ENOENT: nothing was
- * ever committed; -EBADMSG: something was, and nothing holds.
+ * The policy to start with: the committed one, else, if that is damaged or
+ * can't be read, the newest history entry that holds. *ret_damaged says so.
+ * -ENOENT: nothing was ever committed; -EBADMSG: something was, and nothing
+ * holds; another -errno: it could not be read, now.
  */
 int state_load_best(struct state *s, struct record **ret, bool *ret_damaged);
 

@@ -106,20 +106,26 @@ static int create_at_head(int prog, __u32 ifindex, enum attach_hook hook)
  * Our pinned link, unless its device is gone, has left this namespace, or
  * another device took its number; such a link is let go.
  */
-static struct own_link *living_link(struct datapath *dp, __u32 ifindex,
-				    enum attach_hook hook,
-				    const struct hook_programs *h)
+static int living_link(struct datapath *dp, __u32 ifindex,
+		       enum attach_hook hook, const struct hook_programs *h,
+		       struct own_link **ret)
 {
 	struct own_link *l = links_find(dp, ifindex, hook);
-	__u32 link, prog, at;
+	__u32 link = 0, prog, at = 0;
+	int err;
 
+	*ret = NULL;
 	if (!l)
-		return NULL;
-	if (l->fd >= 0 && !link_ids(l->fd, &link, &prog, &at) &&
-	    at == ifindex && position(h, link) >= 0)
-		return l;
-	links_drop(dp, l);
-	return NULL;
+		return 0;
+	/* Not to be told is no reason to end what may be judging. */
+	err = l->fd >= 0 ? link_ids(l->fd, &link, &prog, &at) : 0;
+	if (err)
+		return err;
+	if (l->fd >= 0 && at == ifindex && position(h, link) >= 0)
+		*ret = l;
+	else
+		links_drop(dp, l);
+	return 0;
 }
 
 static int pin_as(struct datapath *dp, const struct own_link *l, int fd)
@@ -214,9 +220,10 @@ int tcx_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	struct own_link *l;
 
 	err = tcx_list(ifindex, hook, &h);
+	if (!err)
+		err = living_link(dp, ifindex, hook, &h, &l);
 	if (err)
 		return err;
-	l = living_link(dp, ifindex, hook, &h);
 	if (l) {
 		if (bpf_link_update(l->fd, prog, NULL))
 			return -errno;

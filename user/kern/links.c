@@ -136,7 +136,10 @@ static int load_folder(struct datapath *dp, const char *folder, bool links)
 		DIR *d = opendir(pin_path(&dp->pins, folder, "", path));
 	struct dirent *e;
 
-	while (d && (e = readdir(d))) {
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	/* One that is missed would be attached a second time. */
+	while ((errno = 0, e = readdir(d))) {
 		unsigned ifindex;
 		char hook[32], extra;
 		int h = 0, fd = -1;
@@ -158,7 +161,7 @@ static int load_folder(struct datapath *dp, const char *folder, bool links)
 			return -ENOMEM;
 		}
 	}
-	return 0;
+	return -errno;
 }
 
 int links_load(struct datapath *dp)

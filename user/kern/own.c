@@ -23,15 +23,21 @@ static int remove_stale(int fd, const struct own_entry *sorted, size_t n)
 	struct own_entry probe = {};
 	struct moat_addr *last = NULL, key;
 	size_t count = 0;
+	int err = 0;
 
 	if (!stale)
 		return -ENOMEM;
-	while (count < MOAT_OWN_MAX && !bpf_map_get_next_key(fd, last, &key)) {
+	while (count < MOAT_OWN_MAX) {
+		err = bpf_map_get_next_key(fd, last, &key) ? -errno : 0;
+		if (err)
+			break;
 		probe.addr = key;
 		if (!bsearch(&probe, sorted, n, sizeof(*sorted), compare_own))
 			stale[count++] = key;
 		last = &key;
 	}
+	if (err && err != -ENOENT)
+		return err;
 	/* Deleting while walking would start the walk anew. */
 	for (size_t i = 0; i < count; i++)
 		if (bpf_map_delete_elem(fd, &stale[i]) && errno != ENOENT)

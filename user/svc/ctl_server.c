@@ -31,6 +31,7 @@ struct listener {
 	char *path;
 	int fd;
 	bool read_only;
+	bool paused; /* until the next tick */
 	unsigned int connections;
 };
 
@@ -75,7 +76,7 @@ static void conn_free(struct conn *c)
 	if (c->stream.end)
 		c->stream.end(c->stream.state);
 	loop_remove_fd(c->server->loop, c->fd);
-	close(c->fd);
+	closep(&c->fd);
 	ctl_lines_free(&c->lines);
 	buf_free(&c->out);
 	free(c);
@@ -88,17 +89,13 @@ static void reply(struct conn *c, json_t *value)
 	int r = value ? ctl_append(&c->out, value) : -ENOMEM;
 
 	json_decref(value);
-	if (r == -EMSGSIZE) {
-		value = ctl_error(CTL_USAGE, "the reply is above %u bytes",
-				  CTL_MESSAGE_MAX);
-		r = value ? ctl_append(&c->out, value) : -ENOMEM;
-		json_decref(value);
-	}
-	if (r)
+	if (r == -EMSGSIZE)
+		reply(c, ctl_error(CTL_USAGE, "the reply is above %u bytes",
+				   CTL_MESSAGE_MAX));
+	else if (r)
 		c->last = true;
 }
 
-/* The last reply of a connection: why it ends. */
 static void hang_up(struct conn *c, enum ctl_code code, const char *why)
 {
 	reply(c, ctl_error(code, "%s", why));
@@ -365,6 +362,9 @@ static void on_listen(int listen_fd, uint32_t events, void *arg)
 					 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ctl_peer peer;
 
+	/* With no descriptor left who waits would be reported on and on. */
+	if (fd < 0 && errno != EAGAIN && errno != EINTR)
+		l->paused = !loop_change_fd(l->server->loop, listen_fd, 0);
 	if (fd < 0)
 		return;
 	if (!ctl_peer_allowed(fd, l->server->gid, &peer))
@@ -382,9 +382,13 @@ static void on_timer(void *arg)
 {
 	struct ctl_server *s = arg;
 	struct conn *c, *next;
+	struct listener *l;
 	uint64_t now = now_ms();
 	unsigned int limit;
 
+	for (l = s->listeners; l < s->listeners + 2; l++)
+		if (l->paused)
+			l->paused = loop_change_fd(s->loop, l->fd, EPOLLIN) < 0;
 	for (c = s->conns; c; c = next) {
 		next = c->next;
 		limit = busy(c) || c->lines.start < c->lines.in.len ?
