@@ -155,8 +155,6 @@ int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
 void agent_settle_soon(struct agent *a);
 int agent_save_slots(struct agent *a, const struct slots *slots);
 int agent_load_slots(struct agent *a);
-/* The image in force as the image engine reads it. */
-void agent_view(struct agent *a, struct image_view *ret);
 
 /* ---- restore.c ---- */
 

@@ -161,12 +161,6 @@ void agent_settle_soon(struct agent *a)
 		a->settle_timer = loop_add_timer(a->loop, 1, 0, settle_now, a);
 }
 
-void agent_view(struct agent *a, struct image_view *ret)
-{
-	*ret = (struct image_view){ .slots = &a->slots, .config = a->config };
-	store_view(a->dp, &ret->header, ret->part);
-}
-
 /* ---- slots on disk: [slot, nacl, direction, owner, rule, base...] ---- */
 
 static json_t *slot_to_json(const struct agent *a, const struct slot_id *id,

@@ -154,22 +154,6 @@ bool ranges_overlap(const struct ranges *a, const struct ranges *b)
 	return false;
 }
 
-void ranges_intersect(struct ranges *r, const struct ranges *a,
-		      const struct ranges *b)
-{
-	for (size_t i = 0; i < a->count; i++) {
-		const struct range *x = &a->items[i];
-
-		for (size_t j = find(b, x->first);
-		     j < b->count && b->items[j].first <= x->last; j++) {
-			const struct range *y = &b->items[j];
-
-			ranges_add(r, x->first > y->first ? x->first : y->first,
-				   x->last < y->last ? x->last : y->last);
-		}
-	}
-}
-
 /* As a CIDR where it is one, else FIRST-LAST; buf of 2 * ADDR_TEXT bytes. */
 static char *range_print(const struct range *x, char *buf)
 {

@@ -43,11 +43,9 @@ void ranges_free(struct ranges *r); /* back to {0} */
 addr_num addr_number(const struct moat_addr *addr);
 struct moat_addr addr_from_number(addr_num number);
 
-/* a in b; some address is in both; what is in both, appended to *r. */
+/* a in b; some address is in both. */
 bool ranges_subset(const struct ranges *a, const struct ranges *b);
 bool ranges_overlap(const struct ranges *a, const struct ranges *b);
-void ranges_intersect(struct ranges *r, const struct ranges *a,
-		      const struct ranges *b);
 bool ranges_hold(const struct ranges *r, addr_num first, addr_num last);
 bool ranges_touch(const struct ranges *r, addr_num first, addr_num last);
 

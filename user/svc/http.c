@@ -376,11 +376,6 @@ void http_free(struct http *h)
 	free(h);
 }
 
-size_t http_connections(const struct http *h)
-{
-	return h->conns.count;
-}
-
 unsigned int http_port(const struct http *h)
 {
 	struct sockaddr_storage addr = { 0 };

@@ -38,6 +38,5 @@ void http_free(struct http *h);
 int http_reload(struct http *h, char *err, size_t errlen);
 /* The port listened on, for tests that ask for port 0. */
 unsigned int http_port(const struct http *h);
-size_t http_connections(const struct http *h);
 
 #endif

@@ -16,6 +16,7 @@ static const char *const pushes[] = {
 	METRICS_PUSHES(X)
 #undef X
 };
+
 const double metrics_buckets[METRICS_BUCKETS] = { 0.005, 0.01, 0.025, 0.05, 0.1,
 						  0.25,	 0.5,  1,     2.5,  5 };
 
