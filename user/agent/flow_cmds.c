@@ -204,15 +204,56 @@ json_t *agent_flow_json(struct agent *a, const struct flow_record *r)
 	return o;
 }
 
-/* ---- flows ---- */
+/* ---- a walk over all tables for one request ---- */
 
-struct listing {
+struct scan {
 	struct agent *agent;
 	json_t *request; /* the filter's texts live in it */
 	struct filter filter;
 	struct flow_slice slice;
-	long long limit, count;
 	uint64_t now;
+};
+
+/* NULL, or the reply that says what was not understood. End it either way. */
+static json_t *scan_begin(struct scan *s, const struct ctl_request *rq)
+{
+	s->agent = rq->arg;
+	s->request = json_incref((json_t *)rq->json);
+	s->now = datapath_jiffies(s->agent->dp);
+	return get_filter(s->request, &s->filter);
+}
+
+static void scan_end(struct scan *s)
+{
+	flow_walk_free(s->slice.cursor);
+	json_decref(s->request);
+}
+
+static bool scan_wants(const struct scan *s, const struct flow_record *r)
+{
+	return r->flow.expires > s->now && matches(s->agent, &s->filter, r);
+}
+
+static bool scan_done(const struct scan *s)
+{
+	return s->slice.table >= MOAT_TABLE_FRAGMENTS;
+}
+
+/* A slice, and on to the next table after a table's last. 0 or -errno. */
+static int scan_next(struct scan *s)
+{
+	int r = flows_walk(s->agent->dp, &s->slice);
+
+	if (r <= 0)
+		s->slice.table++;
+	return r < 0 ? r : 0;
+}
+
+/* ---- flows ---- */
+
+struct listing {
+	struct scan scan;
+	long long limit, count;
 	json_t *part;
 };
 
@@ -222,9 +263,9 @@ static bool list_one(const struct flow_record *r, void *arg)
 
 	if (l->limit && l->count >= l->limit)
 		return false;
-	if (r->flow.expires <= l->now || !matches(l->agent, &l->filter, r))
+	if (!scan_wants(&l->scan, r))
 		return true;
-	json_array_append_new(l->part, agent_flow_json(l->agent, r));
+	json_array_append_new(l->part, agent_flow_json(l->scan.agent, r));
 	l->count++;
 	return true;
 }
@@ -235,15 +276,13 @@ static int list_next(void *state, json_t **ret)
 	bool full = l->limit && l->count >= l->limit;
 	int r;
 
-	if (l->slice.table >= MOAT_TABLE_FRAGMENTS || full) {
+	if (scan_done(&l->scan) || full) {
 		*ret = ctl_ok();
 		json_object_set_new(*ret, "count", json_integer(l->count));
 		return 0;
 	}
 	l->part = json_array();
-	r = flows_walk(l->agent->dp, &l->slice);
-	if (r <= 0)
-		l->slice.table++;
+	r = scan_next(&l->scan);
 	if (r < 0) {
 		json_decref(l->part);
 		*ret = ctl_error(CTL_USAGE, "flow table: %s", strerror(-r));
@@ -260,9 +299,7 @@ static void list_end(void *state)
 {
 	struct listing *l = state;
 
-	if (l->slice.cursor)
-		flow_walk_free(l->slice.cursor);
-	json_decref(l->request);
+	scan_end(&l->scan);
 	free(l);
 }
 
@@ -273,15 +310,11 @@ json_t *agent_flows(struct ctl_request *rq)
 
 	if (!l)
 		return ctl_error(CTL_USAGE, "out of memory");
-	l->agent = rq->arg;
-	l->request = json_incref((json_t *)rq->json);
-	l->now = datapath_jiffies(l->agent->dp);
-	l->slice = (struct flow_slice){ .max = SLICE,
-					.fn = list_one,
-					.arg = l };
-	error = get_filter(l->request, &l->filter);
-	if (!error &&
-	    ctl_get_number(l->request, "limit", 0, 1 << 30, &l->limit))
+	l->scan.slice = (struct flow_slice){ .max = SLICE,
+					     .fn = list_one,
+					     .arg = l };
+	error = scan_begin(&l->scan, rq);
+	if (!error && ctl_get_number(rq->json, "limit", 0, 1 << 30, &l->limit))
 		error = bad("limit");
 	if (error) {
 		list_end(l);
@@ -294,11 +327,8 @@ json_t *agent_flows(struct ctl_request *rq)
 /* ---- kill ---- */
 
 struct killing {
-	struct agent *agent;
-	json_t *request; /* the filter's texts live in it */
-	struct filter filter;
-	struct flow_slice slice;
-	uint64_t now, killed;
+	struct scan scan;
+	uint64_t killed;
 	int err;
 };
 
@@ -307,9 +337,9 @@ static bool kill_one(const struct flow_record *r, void *arg)
 	struct killing *k = arg;
 	int err;
 
-	if (r->flow.expires <= k->now || !matches(k->agent, &k->filter, r))
+	if (!scan_wants(&k->scan, r))
 		return true;
-	err = flows_kill(k->agent->dp, r);
+	err = flows_kill(k->scan.agent->dp, r);
 	if (err && err != -ENOENT)
 		k->err = err;
 	k->killed += !err;
@@ -328,9 +358,8 @@ static int kill_next(void *state, json_t **ret)
 	struct killing *k = state;
 	int r;
 
-	if (k->slice.table < MOAT_TABLE_FRAGMENTS) {
-		r = flows_walk(k->agent->dp, &k->slice);
-		k->slice.table += r <= 0;
+	if (!scan_done(&k->scan)) {
+		r = scan_next(&k->scan);
 		if (r < 0)
 			k->err = r;
 		return 1;
@@ -351,9 +380,8 @@ static void kill_end(void *state)
 {
 	struct killing *k = state;
 
-	agent_count_killed(k->agent, k->killed);
-	flow_walk_free(k->slice.cursor);
-	json_decref(k->request);
+	agent_count_killed(k->scan.agent, k->killed);
+	scan_end(&k->scan);
 	free(k);
 }
 
@@ -364,14 +392,11 @@ json_t *agent_kill(struct ctl_request *rq)
 
 	if (!k)
 		return ctl_error(CTL_USAGE, "out of memory");
-	k->agent = rq->arg;
-	k->request = json_incref((json_t *)rq->json);
-	k->now = datapath_jiffies(k->agent->dp);
-	k->slice = (struct flow_slice){ .max = KILL_SLICE,
-					.fn = kill_one,
-					.arg = k };
-	error = get_filter(k->request, &k->filter);
-	if (!error && is_empty(&k->filter))
+	k->scan.slice = (struct flow_slice){ .max = KILL_SLICE,
+					     .fn = kill_one,
+					     .arg = k };
+	error = scan_begin(&k->scan, rq);
+	if (!error && is_empty(&k->scan.filter))
 		error = ctl_error(CTL_USAGE,
 				  "kill: which flows? "
 				  "(peer, local, port, protocol, rule, "
