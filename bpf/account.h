@@ -7,6 +7,7 @@
 #include "flow_table.h"
 #include "judge.h"
 #include "source.h"
+#include "trace.h"
 
 #define DENIED_PER_JIFFY 16 /* new records of drops, per CPU */
 
@@ -129,19 +130,17 @@ VERIFIED_ONCE __u32 record_denied(__u32 reason)
 
 static __noinline void write_trace(struct pkt *p, enum moat_reason reason)
 {
-	__u32 zero = 0;
-	struct moat_trace *t = bpf_map_lookup_elem(&trace, &zero);
+	struct moat_trace said = {
+		.verdict = p->verdict,
+		.reason = reason,
+		.slot = p->rule,
+		.generation = p->generation,
+		.nacl_slot = p->nacl_rule,
+		.failsafe = p->failsafe,
+		.also_reason = p->also,
+	};
 
-	if (!t)
-		return;
-	t->verdict = p->verdict;
-	t->reason = reason;
-	t->slot = p->rule;
-	t->generation = p->generation;
-	t->nacl_slot = p->nacl_rule;
-	t->failsafe = p->failsafe;
-	t->also_reason = p->also;
-	t->runs++;
+	trace_write(&said);
 }
 
 /* Returns enum moat_verdict. */

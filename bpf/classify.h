@@ -25,39 +25,56 @@ static __noinline const struct moat_image *image_of(const struct pkt *p)
 }
 
 /*
- * Searches in blocks: at first, pos is the block's first entry; after the
- * steps k - 1 to 0 it is the last one <= v. A step is taken where the entry
- * that it leads to is not above v; a < b is the borrow of a - b. The steps are
- * a ladder that a search enters at its own k: measured, steps that do nothing
- * cost as much as others.
+ * Searches in blocks: at first, pos is the block's first entry; after all
+ * steps it is the last one <= v. One step decides two bits: it reads the
+ * entries at the quarters, whose loads do not wait for each other (measured on
+ * 1,024 entries: 24 ns, by bits one after the other 45). In a block of an odd
+ * power of two one bit goes before. The steps are a ladder that a search
+ * enters at its own k: measured, steps that do nothing cost as much as others.
+ * A comparison is a sign bit: v < e is the borrow of v - e.
  */
-#define STEP(j, entry, above) \
-	case (j) + 1: \
-		entry_ = (entry)[(pos + (1ull << (j))) & mask]; \
-		above_ = above; \
-		barrier_var(above_); \
-		above_ >>= 63; \
-		barrier_var(above_); \
-		pos += (above_ ^ 1) << (j); \
+static __always_inline __u64 sign_of(__u64 x)
+{
+	barrier_var(x);
+	x >>= 63;
+	barrier_var(x);
+	return x;
+}
+
+#define ABOVE(entry, less, step) \
+	(e = (entry)[(pos + (step)) & mask], sign_of(less))
+#define HALF(k, entry, less) \
+	do { \
+		__u64 half = 1ull << (((k)-1) & 31), e; \
+		if ((k)&1) \
+			pos += half & (ABOVE(entry, less, half) - 1); \
+	} while (0)
+#define QUARTERS(j, entry, less) \
+	case (j) + 2: { \
+		__u64 e, above = ABOVE(entry, less, 1ull << (j)); \
+		above += ABOVE(entry, less, 2ull << (j)); \
+		above += ABOVE(entry, less, 3ull << (j)); \
+		pos += (3 - above) << (j); \
+	} \
 		__attribute__((fallthrough));
 
 /* clang-format off */
-#define STEPS_4(j, entry, above) \
-	STEP((j) + 3, entry, above) STEP((j) + 2, entry, above) \
-	STEP((j) + 1, entry, above) STEP(j, entry, above)
-#define STEPS_16(entry, above) \
-	STEPS_4(12, entry, above) STEPS_4(8, entry, above) \
-	STEPS_4(4, entry, above) STEPS_4(0, entry, above)
-#define STEPS_20(entry, above) \
-	STEPS_4(16, entry, above) STEPS_16(entry, above)
+#define STEPS_8(j, entry, less) \
+	QUARTERS((j) + 6, entry, less) QUARTERS((j) + 4, entry, less) \
+	QUARTERS((j) + 2, entry, less) QUARTERS(j, entry, less)
+#define STEPS_16(entry, less) \
+	STEPS_8(8, entry, less) STEPS_8(0, entry, less)
+#define STEPS_20(entry, less) \
+	QUARTERS(18, entry, less) QUARTERS(16, entry, less) \
+	STEPS_16(entry, less)
 /* clang-format on */
 
 VERIFIED_ONCE __u32 search_addr4(__u32 slot, __u32 addr)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ADDR4];
 	const __u32 *words = PART(&slot, addr4);
-	__u64 pos, entry_, above_, v = addr & 0xffff;
-	__u32 word;
+	__u64 pos, v = (__u64)(addr & 0xffff) << 16 | 0xffff;
+	__u32 word, k;
 
 	if (!words)
 		return 0;
@@ -65,8 +82,10 @@ VERIFIED_ONCE __u32 search_addr4(__u32 slot, __u32 addr)
 	if (word & MOAT_LEAF)
 		return word & 0xffff;
 	pos = MOAT_BLOCK_OFFSET(word);
-	switch (MOAT_BLOCK_LOG2(word)) {
-		STEPS_16(words, v - (entry_ >> 16))
+	k = MOAT_BLOCK_LOG2(word);
+	HALF(k, words, v - e);
+	switch (k & ~1u) {
+		STEPS_16(words, v - e)
 	default:
 		break;
 	}
@@ -104,7 +123,8 @@ VERIFIED_ONCE __u32 search_addr6(__u32 slot, __u32 ref, __u64 v, __u64 starts)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ADDR6];
 	const __u64 *keys = PART(&slot, addr6);
-	__u64 pos, entry_, above_;
+	__u64 pos;
+	__u32 k;
 
 	if (!keys)
 		return MOAT_LEAF;
@@ -116,8 +136,10 @@ VERIFIED_ONCE __u32 search_addr6(__u32 slot, __u32 ref, __u64 v, __u64 starts)
 	if (ref & (MOAT_LOWER | MOAT_LEAF))
 		return ref;
 	pos = MOAT_BLOCK_OFFSET(ref);
-	switch (MOAT_BLOCK_LOG2(ref)) {
-		STEPS_20(keys, (~v & entry_) | (~(v ^ entry_) & (v - entry_)))
+	k = MOAT_BLOCK_LOG2(ref);
+	HALF(k, keys, (~v & e) | (~(v ^ e) & (v - e)));
+	switch (k & ~1u) {
+		STEPS_20(keys, (~v & e) | (~(v ^ e) & (v - e)))
 	default:
 		break;
 	}
@@ -125,35 +147,47 @@ VERIFIED_ONCE __u32 search_addr6(__u32 slot, __u32 ref, __u64 v, __u64 starts)
 	return ((const __u32 *)keys)[pos & (mask * 2 + 1)];
 }
 
-/* The cell of a service in a row's block. */
-VERIFIED_ONCE __u32 search_row(__u32 slot, __u32 block, __u32 service)
+/*
+ * The cell of a service: place is where in CLASSES its row stands, rowdir
+ * where in ROWS the rows' blocks do.
+ */
+VERIFIED_ONCE __u32 search_cell(__u32 slot, __u32 place, __u32 rowdir,
+				__u32 service)
 {
 	const __u64 mask = knobs.part_mask[MOAT_PART_ROWS];
+	const __u16 *rows_of = PART(&slot, classes);
 	const __u32 *words = PART(&slot, rows);
-	__u64 pos = MOAT_BLOCK_OFFSET(block), k = MOAT_BLOCK_LOG2(block);
-	__u64 entry_, above_, v = service;
+	__u64 pos, v = service;
+	__u32 block, k;
 
-	if (!words)
+	if (!rows_of || !words)
 		return MOAT_CELL(MOAT_CELL_NONE, 0, MOAT_CELL_NONE, 0);
-	switch (k) {
-		STEPS_20(words, v - entry_)
+	pos = rows_of[(__u64)place & knobs.part_mask[MOAT_PART_CLASSES]];
+	block = words[(rowdir + pos) & mask];
+	pos = MOAT_BLOCK_OFFSET(block);
+	k = MOAT_BLOCK_LOG2(block);
+	HALF(k, words, v - e);
+	switch (k & ~1u) {
+		STEPS_20(words, v - e)
 	default:
 		break;
 	}
 	return words[(pos + (1ull << k)) & mask];
 }
 
-static __always_inline __u32 class_of6(const struct moat_image *h, __u32 slot,
-				       const struct moat_addr *a)
+static __always_inline __u64 starts6(const struct moat_image *h)
 {
-	__u64 starts = (__u64)h->addr6_tables << 32 | h->addr6_values;
-	__u32 ref;
+	return (__u64)h->addr6_tables << 32 | h->addr6_values;
+}
 
-	ref = search_addr6(slot, h->addr6_upper, bpf_be64_to_cpu(a->d[0]),
-			   starts);
+/* ref: addr6_upper of the header; words: the address as it is sent. */
+static __always_inline __u32 class_of6(__u32 slot, __u32 ref, __u64 starts,
+				       const __u64 words[2])
+{
+	ref = search_addr6(slot, ref, bpf_be64_to_cpu(words[0]), starts);
 	if (ref & MOAT_LOWER)
 		ref = search_addr6(slot, ref & ~MOAT_LOWER,
-				   bpf_be64_to_cpu(a->d[1]), starts);
+				   bpf_be64_to_cpu(words[1]), starts);
 	return ref & 0xffff;
 }
 
@@ -164,7 +198,7 @@ static __noinline __u32 class_of(const struct pkt *p,
 {
 	if (p->family == 4)
 		return search_addr4(p->slot, bpf_ntohl(a->w[3]));
-	return class_of6(h, p->slot, a);
+	return class_of6(p->slot, h->addr6_upper, starts6(h), a->d);
 }
 
 static __always_inline __u32 classes_at(struct pkt *p, __u32 index)
@@ -239,13 +273,13 @@ static __noinline void classify(struct pkt *p)
 static __noinline __u32 cell_of(struct pkt *p, __u32 dir, __u32 service)
 {
 	const struct moat_image *h = image_of(p);
-	__u32 row;
+	__u32 place;
 
 	if (!h || p->profile == MOAT_PROFILE_NONE)
 		return MOAT_CELL(MOAT_CELL_NONE, 0, MOAT_CELL_NONE, 0);
-	row = classes_at(p, h->rowmap + (p->profile * 2 + dir) * h->classes +
-				    p->remote_class);
-	return search_row(p->slot, rows_at(p, h->rowdir + row), service);
+	place = h->rowmap + (p->profile * 2 + dir) * h->classes +
+		p->remote_class;
+	return search_cell(p->slot, place, h->rowdir, service);
 }
 
 #endif

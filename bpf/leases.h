@@ -80,7 +80,20 @@ static __always_inline void lease_name_of(struct lease_name *n,
 	n->ports = key->lport | (__u32)key->rport << 16;
 }
 
-/* transport: MOAT_LEASE_UDP or 0. */
+/* And back; the rest of the key is 0. transport: MOAT_LEASE_UDP or 0. */
+static __always_inline void lease_key(struct moat_flow_key *key,
+				      const struct lease_name *n,
+				      __u16 transport)
+{
+	key->local.d[0] = n->local[0];
+	key->local.d[1] = n->local[1];
+	key->remote.d[0] = n->remote[0];
+	key->remote.d[1] = n->remote[1];
+	key->lport = n->ports;
+	key->rport = n->ports >> 16;
+	key->proto = transport ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
 static __always_inline __u16 lease_kind(const struct moat_flow *f,
 					__u16 transport)
 {
@@ -134,16 +147,17 @@ static __noinline void lease_leave(const struct moat_lease *old, __u64 in,
 				   __u64 out)
 {
 	__u16 transport = old->kind & MOAT_LEASE_UDP;
+	const struct lease_name n = {
+		.local = { old->local.d[0], old->local.d[1] },
+		.remote = { old->remote.d[0], old->remote.d[1] },
+		.ports = old->ports,
+	};
 	struct moat_flow_key key = {};
 	struct moat_flow *f;
 
 	if (!in && !out)
 		return;
-	key.local = old->local;
-	key.remote = old->remote;
-	key.lport = old->ports;
-	key.rport = old->ports >> 16;
-	key.proto = transport ? IPPROTO_UDP : IPPROTO_TCP;
+	lease_key(&key, &n, transport);
 	f = transport ? bpf_map_lookup_elem(&udp, &key) :
 			bpf_map_lookup_elem(&flows, &key);
 	if (!f || lease_kind(f, transport) != old->kind)

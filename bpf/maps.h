@@ -183,20 +183,31 @@ struct {
 	__uint(max_entries, 2);
 } denied_budgets SEC(".maps");
 
-/* What a policy makes of a local address on a device; per CPU, found by the
- * address's last byte and the device. Writer: the XDP program. */
+/*
+ * What the policy in force makes of a local address on a device, all of it
+ * that the short way in XDP asks for; per CPU, found by the address's last
+ * byte and the device. Writer: the XDP program.
+ */
 #define XDP_MEMOS 16
+#define MEMO_OPENINGS 1 /* are judged by groups */
+#define MEMO_NACL 2	/* all is judged by a network ACL */
+#define MEMO_ASK 4	/* a layer is in audit: the long way says */
+#define MEMO_BAD_ASK 8	/* so for what is malformed */
 struct xdp_memo {
 	struct moat_addr local;
 	__u64 epoch; /* of struct moat_host */
+	__u64 where; /* MEMO_WHERE */
 	__u64 mac;   /* of the device */
-	__u32 ifindex;
 	__u32 iface; /* the device's entry in the counters */
-	__u32 generation;
-	__u16 profile;
-	__u8 profile_flags;
-	__u8 own; /* the host's, not a subnet's broadcast address */
+	__u32 flags; /* MEMO_* */
+	__u32 place; /* in CLASSES: rows of the profile, inward */
+	__u32 rowdir;
+	__u32 addr6_upper;
+	__u32 pad;
+	__u64 starts; /* as search_addr6() takes them */
 };
+#define MEMO_WHERE(generation, ifindex) \
+	((__u64)(generation) << 32 | (__u32)(ifindex))
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);

@@ -120,8 +120,8 @@ SEC("xdp")
 int moat_xdp(struct xdp_md *xdp)
 {
 	struct frame fr = { .ctx = xdp, .hook = HOOK_XDP };
-	struct short_run q = {};
-	enum short_answer answer = xdp_quick(xdp, &q);
+	enum short_answer answer = xdp_quick(xdp);
+	__u64 epoch = 0;
 	struct pkt *p;
 	bool drop;
 
@@ -130,12 +130,14 @@ int moat_xdp(struct xdp_md *xdp)
 	p = pkt_begin(HOOK_XDP, MOAT_INGRESS, xdp->ingress_ifindex);
 	if (!p)
 		return XDP_PASS;
+	if (answer == SHORT_LEARN)
+		epoch = host_epoch();
 	p->frame = knobs.xdp_load_bytes ? bpf_xdp_get_buff_len(xdp) :
 					  xdp->data_end - xdp->data;
 	p->bytes = p->frame;
 	p->packets = 1;
 	drop = xdp_run(&fr, p);
 	if (answer == SHORT_LEARN)
-		xdp_learn(p, q.epoch);
+		xdp_learn(p, epoch);
 	return drop ? XDP_DROP : XDP_PASS;
 }

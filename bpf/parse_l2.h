@@ -18,10 +18,10 @@ static __always_inline bool is_vlan(__u16 ethertype)
 #define MAC_GROUP 1 /* multicast and broadcast */
 
 /* Whether the frame is neither for the device nor for a group; the kernel's
- * eth_skb_pkt_type(). head: the frame's first eight bytes. */
-static __always_inline bool for_another(__u64 head, __u64 mac)
+ * eth_skb_pkt_type(). to: the frame's first six bytes, the first lowest. */
+static __always_inline bool for_another(__u64 to, __u64 mac)
 {
-	return !(head & MAC_GROUP) && (head & MAC_BITS) != mac;
+	return !(to & MAC_GROUP) && to != mac;
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bits above");
 
@@ -36,7 +36,7 @@ static __always_inline enum moat_reason parse_ethernet(const struct frame *fr,
 	if (hook_load(fr, 0, &head, sizeof(head)) ||
 	    hook_load(fr, 2 * ETH_ALEN, &type, sizeof(type)))
 		return MOAT_REASON_TRUNCATED;
-	if (for_another(head, p->mac))
+	if (for_another(head & MAC_BITS, p->mac))
 		p->flags |= PKT_OTHER_HOST;
 	p->ethertype = bpf_ntohs(type);
 	p->l3 = ETH_HLEN;

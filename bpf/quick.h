@@ -14,6 +14,7 @@
 #include "leases.h"
 #include "quick_parse.h"
 #include "tcp.h"
+#include "trace.h"
 
 /* A NACL's no, and every flag but one that concerns later policies. */
 #define WORD_DOUBT (0xf000u | (0xfffu & ~MOAT_WORD_REEVALUATE))
@@ -63,13 +64,7 @@ VERIFIED_ONCE int quick_record(__u32 zero)
 	if (!q)
 		return QUICK_DOUBT;
 	dir = q->dir & 1;
-	key.local.d[0] = q->name.local[0];
-	key.local.d[1] = q->name.local[1];
-	key.remote.d[0] = q->name.remote[0];
-	key.remote.d[1] = q->name.remote[1];
-	key.lport = q->name.ports;
-	key.rport = q->name.ports >> 16;
-	key.proto = q->transport ? IPPROTO_UDP : IPPROTO_TCP;
+	lease_key(&key, &q->name, q->transport);
 	f = flow_map_find(flow_home(key.proto), &key);
 	if (!flow_lives(f, q->now))
 		return QUICK_MISSED;
@@ -140,21 +135,17 @@ static __always_inline void quick_count(const struct quick *q, __u32 iface,
 		count_amount(&r->hit, packets, bytes);
 }
 
-static __always_inline void quick_trace(const struct quick *q, __u32 slot)
+static __noinline void quick_trace(__u32 generation, __u32 slot)
 {
-	__u32 zero = 0;
-	struct moat_trace *t = bpf_map_lookup_elem(&trace, &zero);
+	struct moat_trace said = {
+		.verdict = MOAT_ALLOW,
+		.reason = MOAT_REASON_ESTABLISHED,
+		.slot = slot,
+		.generation = generation,
+		.nacl_slot = MOAT_SLOT_NONE,
+	};
 
-	if (!t)
-		return;
-	t->verdict = MOAT_ALLOW;
-	t->reason = MOAT_REASON_ESTABLISHED;
-	t->slot = slot;
-	t->generation = q->generation;
-	t->nacl_slot = MOAT_SLOT_NONE;
-	t->failsafe = 0;
-	t->also_reason = 0;
-	t->runs++;
+	trace_write(&said);
 }
 
 /* The slot of the rule under which the packet passed and was counted, or
@@ -181,7 +172,7 @@ static __always_inline int quick_pass(struct __sk_buff *skb, __u32 dir)
 		return slot;
 	quick_count(&q, iface, slot);
 	if (knobs.trace)
-		quick_trace(&q, slot);
+		quick_trace(q.generation, slot);
 	return slot;
 }
 

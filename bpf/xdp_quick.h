@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The short way in XDP, for floods: plain TCP and UDP whose headers are where
- * an Ethernet frame has them. It passes what the long way (xdp.h) would leave
- * to tc, and drops what that would drop, once a CPU has recorded enough drops
- * in this jiffy. Whatever is unusual, or in doubt, goes the long way. Facts
- * stay in registers and on the stack; of the endpoint's address a CPU
- * remembers what the policy in force makes of it.
+ * The short way in XDP, for floods: plain TCP and UDP (sight.h). It passes
+ * what the long way (xdp.h) would leave to tc, and drops what that would drop,
+ * once a CPU has recorded enough drops in this jiffy. Whatever is unusual, or
+ * in doubt, goes the long way. Facts stay in registers and on the stack; of
+ * the endpoint's address a CPU remembers what the policy in force makes of it,
+ * so that the image's header need not be asked: what is remembered of a
+ * generation holds while the control word names it.
  */
 #ifndef MOAT_XDP_QUICK_H
 #define MOAT_XDP_QUICK_H
@@ -13,83 +14,82 @@
 #include "account.h"
 #include "entry.h"
 #include "judge.h"
-#include "xdp_sight.h"
+#include "leases.h"
+#include "parse_l2.h"
+#include "sight.h"
+#include "trace.h"
+#include "xdp_memo.h"
 
-#define XDP_RECORDS_PER_JIFFY 64 /* drops that go the long way, per CPU */
+#define XDP_RECORDS_PER_JIFFY 32 /* drops that go the long way, per CPU */
 
 enum short_answer { SHORT_PASS, SHORT_DROP, SHORT_ASK, SHORT_LEARN };
 
-/* What is known besides, and what was decided. */
+/* One packet, and what is decided of it. */
 struct short_run {
-	__u64 now, epoch;
+	struct sight s;
+	__u64 mac; /* that it is for */
 	__u32 slot, generation;
 	__u32 reason, rule;
-	__u32 iface;
+	__u16 lport, rport;
+	bool opening, bad;
 };
+
+/* The whole packet is there; of several buffers the first is looked at. */
+static __always_inline bool whole(struct xdp_md *xdp, const struct sight *s,
+				  const void *at, const void *end)
+{
+	if (s->length <= end - at)
+		return true;
+	return knobs.xdp_load_bytes &&
+	       s->length + ETH_HLEN <= bpf_xdp_get_buff_len(xdp);
+}
+
+/* DHCP's own ports are left to the essentials. What is sent to addresses that
+ * are not plain is never learnt. */
+static __always_inline bool short_parse(struct xdp_md *xdp, struct short_run *q)
+{
+	void *data = (void *)(long)xdp->data;
+	void *end = (void *)(long)xdp->data_end;
+	const struct ethhdr *eth = data;
+	void *at = data + sizeof(*eth);
+	struct sight *s = &q->s;
+
+	if (at > end || !sight_parse(s, eth->h_proto, at, end) ||
+	    !whole(xdp, s, at, end) || !plain_address(s->from, s->v4) ||
+	    (s->from[1] == s->to[1] && s->from[0] == s->to[0]))
+		return false;
+	q->mac = *(__u16 *)data | (__u64) * (__u32 *)(data + 2) << 16;
+	q->rport = bpf_ntohs(s->ports);
+	q->lport = bpf_ntohs(s->ports >> 16);
+	q->opening = (s->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	q->bad = s->proto == IPPROTO_TCP &&
+		 !(TCP_VALID >> TCP_INDEX(s->tcp_flags) & 1);
+	return s->proto == IPPROTO_TCP || (q->lport != 68 && q->lport != 546);
+}
 
 /* ---- the policy ---- */
 
-static __always_inline const struct moat_image *short_image(struct short_run *q)
-{
-	struct moat_control *c;
-	const struct moat_image *h;
-	__u32 zero = 0;
-	__u64 word;
-
-	c = bpf_map_lookup_elem(&control, &zero);
-	word = c ? *(volatile __u64 *)&c->word : 0;
-	q->slot = MOAT_CTL_SLOT(word);
-	q->generation = MOAT_CTL_GENERATION(word);
-	if (past_deadline(word, q->now))
-		return 0;
-	h = bpf_map_lookup_elem(&image, &q->slot);
-	if (!h || h->generation != q->generation ||
-	    h->seal != MOAT_IMAGE_SEAL(q->generation) ||
-	    h->abi != MOAT_ABI_VERSION || h->flags & MOAT_IMAGE_BUILT_IN)
-		return 0;
-	return h;
-}
-
-static __always_inline struct xdp_memo *memo_of(const struct moat_addr *local,
-						__u32 ifindex)
-{
-	__u32 index = (local->b[15] ^ ifindex) & (XDP_MEMOS - 1);
-
-	return bpf_map_lookup_elem(&xdp_memos, &index);
-}
-
 static __always_inline bool memo_fits(const struct xdp_memo *m,
-				      const struct sight *s,
-				      const struct short_run *q)
+				      const struct short_run *q, __u64 epoch,
+				      __u32 ifindex)
 {
-	return addr_equal(&m->local, &s->local) && m->epoch == q->epoch &&
-	       m->generation == q->generation && m->ifindex == s->ifindex;
+	return m->local.d[1] == q->s.to[1] && m->local.d[0] == q->s.to[0] &&
+	       m->epoch == epoch &&
+	       m->where == MEMO_WHERE(q->generation, ifindex);
 }
 
-static __always_inline __u32 short_class(const struct moat_image *h,
-					 const struct sight *s, __u32 slot)
+static __always_inline __u32 short_cell(const struct xdp_memo *m,
+					const struct short_run *q)
 {
-	if (s->family == 4)
-		return search_addr4(slot, bpf_ntohl(s->remote.w[3]));
-	return class_of6(h, slot, &s->remote);
-}
+	__u32 class;
 
-/* The cell of the packet's service; profile is one of the image's. */
-static __always_inline __u32 short_cell(const struct moat_image *h,
-					const struct sight *s, __u32 slot,
-					__u32 profile)
-{
-	const __u16 *classes_part = PART(&slot, classes);
-	const __u32 *words = PART(&slot, rows);
-	__u64 index = h->rowmap + profile * 2 * h->classes +
-		      short_class(h, s, slot);
-
-	if (!classes_part || !words)
-		return 0;
-	index = h->rowdir +
-		classes_part[index & knobs.part_mask[MOAT_PART_CLASSES]];
-	return search_row(slot, words[index & knobs.part_mask[MOAT_PART_ROWS]],
-			  MOAT_SERVICE(s->proto, s->lport));
+	if (q->s.v4)
+		class = search_addr4(q->slot, bpf_ntohl(q->s.from[1] >> 32));
+	else
+		class = class_of6(q->slot, m->addr6_upper, m->starts,
+				  q->s.from);
+	return search_cell(q->slot, m->place + class, m->rowdir,
+			   MOAT_SERVICE(q->s.proto, q->lport));
 }
 
 /*
@@ -98,48 +98,50 @@ static __always_inline __u32 short_cell(const struct moat_image *h,
  * of UDP with an older verdict is left to tc, as on the long way.
  */
 static __always_inline bool flow_objects(const struct moat_host *facts,
-					 const struct sight *s,
 					 const struct short_run *q)
 {
+	const struct lease_name n = {
+		.local = { q->s.to[0], q->s.to[1] },
+		.remote = { q->s.from[0], q->s.from[1] },
+		.ports = q->s.ports << 16 | q->s.ports >> 16,
+	};
 	struct moat_flow_key key = {};
 	struct moat_flow *f;
 
 	if (facts->failsafe_generation == q->generation)
 		return true;
-	if (s->proto != IPPROTO_UDP)
+	if (q->s.proto != IPPROTO_UDP)
 		return false;
-	key.local = s->local;
-	key.remote = s->remote;
-	key.lport = bpf_htons(s->lport);
-	key.rport = bpf_htons(s->rport);
-	key.proto = IPPROTO_UDP;
+	lease_key(&key, &n, MOAT_LEASE_UDP);
 	f = bpf_map_lookup_elem(&udp, &key);
-	return flow_lives(f, q->now) &&
+	return flow_lives(f, bpf_jiffies64()) &&
 	       (MOAT_WORD_GENERATION(f->word) != q->generation ||
 		MOAT_WORD_NACL(f->word, MOAT_INGRESS) != MOAT_NACL_DENY);
 }
 
 /* Whether some failsafe entry has a port like this packet's. */
 static __always_inline bool may_be_failsafe(const struct moat_host *facts,
-					    const struct sight *s)
+					    const struct short_run *q)
 {
-	return (facts->failsafe_ports[MOAT_INGRESS] >> (s->lport & 63) |
-		facts->failsafe_ports[MOAT_EGRESS] >> (s->rport & 63)) &
+	return (facts->failsafe_ports[MOAT_INGRESS] >> (q->lport & 63) |
+		facts->failsafe_ports[MOAT_EGRESS] >> (q->rport & 63)) &
 	       1;
 }
 
 /* Enforcing layers alone: those in audit go the long way. */
 static __always_inline enum short_answer
-short_cell_says(const struct moat_host *facts, const struct sight *s,
-		struct short_run *q, __u32 cell, __u32 profile_flags)
+short_layers(const struct moat_host *facts, const struct xdp_memo *m,
+	     struct short_run *q)
 {
+	__u32 cell = short_cell(m, q);
+
 	q->rule = slot_or_none(MOAT_CELL_NACL(cell));
 	if (q->rule != MOAT_SLOT_NONE && cell & MOAT_CELL_DENY) {
 		q->reason = MOAT_REASON_NACL_DENY;
-		return !s->opening && flow_objects(facts, s, q) ? SHORT_ASK :
-								  SHORT_DROP;
+		return !q->opening && flow_objects(facts, q) ? SHORT_ASK :
+							       SHORT_DROP;
 	}
-	if (!s->opening || !(profile_flags & MOAT_PROFILE_SG))
+	if (!q->opening || !(m->flags & MEMO_OPENINGS))
 		return SHORT_PASS;
 	if (cell & MOAT_CELL_LIMITED)
 		return SHORT_ASK;
@@ -147,50 +149,36 @@ short_cell_says(const struct moat_host *facts, const struct sight *s,
 	return MOAT_CELL_SG(cell) == MOAT_CELL_NONE ? SHORT_DROP : SHORT_PASS;
 }
 
+/* m: of the packet's address and device, and of the policy in force. */
 static __always_inline enum short_answer
-short_judge(const struct moat_host *facts, const struct sight *s,
+short_judge(const struct moat_host *facts, const struct xdp_memo *m,
 	    struct short_run *q)
 {
-	const struct moat_image *h = short_image(q);
-	const struct xdp_memo *m = memo_of(&s->local, s->ifindex);
-	__u32 flags;
-
-	if (!h || !m || !q->epoch || (!s->bad && may_be_failsafe(facts, s)))
-		return SHORT_ASK;
-	if (!memo_fits(m, s, q))
-		return SHORT_LEARN;
-	if (for_another(s->head, m->mac))
-		return knobs.forwarding_judge ? SHORT_ASK : SHORT_PASS;
-	q->iface = m->iface;
-	flags = m->profile_flags;
-	if (s->bad) {
+	q->rule = MOAT_SLOT_NONE;
+	if (q->bad) {
 		q->reason = MOAT_REASON_TCP_FLAGS;
-		return h->flags & MOAT_IMAGE_AUDIT ||
-				       flags & MOAT_PROFILE_SG_AUDIT ?
-			       SHORT_ASK :
-			       SHORT_DROP;
+		return m->flags & MEMO_BAD_ASK ? SHORT_ASK : SHORT_DROP;
 	}
-	if (!m->own || !(flags & (MOAT_PROFILE_SG | MOAT_PROFILE_NACL)) ||
-	    (!s->opening && !(flags & MOAT_PROFILE_NACL)))
-		return SHORT_PASS;
-	if (flags & (MOAT_PROFILE_SG_AUDIT | MOAT_PROFILE_NACL_AUDIT))
+	if (may_be_failsafe(facts, q))
 		return SHORT_ASK;
-	return short_cell_says(facts, s, q,
-			       short_cell(h, s, q->slot, m->profile), flags);
+	if (!(m->flags & (q->opening ? MEMO_OPENINGS | MEMO_NACL : MEMO_NACL)))
+		return SHORT_PASS;
+	return m->flags & MEMO_ASK ? SHORT_ASK : short_layers(facts, m, q);
 }
 
 /* ---- counting ---- */
 
 /* Drops that are still recorded in this jiffy go the long way. */
-static __always_inline bool records_left(const struct short_run *q)
+static __always_inline bool records_left(void)
 {
 	__u32 one = 1;
 	struct denied_budget *b = bpf_map_lookup_elem(&denied_budgets, &one);
+	__u64 now = bpf_jiffies64();
 
 	if (!b || knobs.xdp_quick)
 		return !b;
-	if (b->jiffy != q->now) {
-		b->jiffy = q->now;
+	if (b->jiffy != now) {
+		b->jiffy = now;
 		b->spent = 0;
 	}
 	if (b->spent >= XDP_RECORDS_PER_JIFFY)
@@ -199,92 +187,81 @@ static __always_inline bool records_left(const struct short_run *q)
 	return true;
 }
 
-static __always_inline void short_trace(const struct short_run *q)
+static __noinline void short_trace(__u32 generation, __u32 reason, __u32 rule)
 {
-	__u32 zero = 0;
-	struct moat_trace *t = bpf_map_lookup_elem(&trace, &zero);
+	struct moat_trace said = {
+		.verdict = MOAT_DROP,
+		.reason = reason,
+		.slot = reason == MOAT_REASON_NACL_DENY ? rule : MOAT_SLOT_NONE,
+		.generation = generation,
+		.nacl_slot = rule,
+	};
 
-	if (!t)
-		return;
-	t->verdict = MOAT_DROP;
-	t->reason = q->reason;
-	t->slot = q->reason == MOAT_REASON_NACL_DENY ? q->rule : MOAT_SLOT_NONE;
-	t->generation = q->generation;
-	t->nacl_slot = q->rule;
-	t->failsafe = 0;
-	t->also_reason = 0;
-	t->runs++;
+	trace_write(&said);
 }
 
-static __always_inline void short_count(const struct short_run *q,
-					const struct sight *s)
+static __always_inline void short_count(const struct short_run *q, __u32 iface)
 {
+	struct moat_iface_counters *c = iface_counters(iface, MOAT_INGRESS);
 	__u32 zero = 0;
-	struct moat_iface_counters *c = iface_counters(q->iface, MOAT_INGRESS);
 	struct moat_totals *t = bpf_map_lookup_elem(&totals, &zero);
 	struct moat_rule_count *r;
 
 	if (c)
 		count_amount(&c->count[q->reason & (MOAT_REASON_MAX - 1)], 1,
-			     s->length);
+			     q->s.length);
 	r = q->rule == MOAT_SLOT_NONE ? 0 : rule_counters(q->rule);
 	if (r)
-		count_amount(&r->hit, 1, s->length);
+		count_amount(&r->hit, 1, q->s.length);
 	if (t) {
 		t->xdp_dropped++;
 		t->denied_suppressed++;
 	}
 }
 
-/* Not inline: its stack must not lie under the long way's (512 bytes in all,
- * which kernels before 6.x reckon along the deepest path). */
-static __noinline enum short_answer xdp_quick(struct xdp_md *xdp,
-					      struct short_run *q)
+/* An unconfirmed push has a deadline: the long way sees whether it is past. */
+static __always_inline bool short_policy(struct short_run *q)
 {
 	__u32 zero = 0;
-	const struct moat_host *facts = bpf_map_lookup_elem(&host, &zero);
-	enum short_answer answer;
-	struct sight s;
+	struct moat_control *c = bpf_map_lookup_elem(&control, &zero);
+	__u64 word = c ? *(volatile __u64 *)&c->word : 0;
 
-	q->now = bpf_jiffies64();
-	q->rule = MOAT_SLOT_NONE;
-	if (knobs.long_way || !facts || !sight_parse(xdp, &s))
+	q->slot = MOAT_CTL_SLOT(word);
+	q->generation = MOAT_CTL_GENERATION(word);
+	return !MOAT_CTL_DEADLINE(word) ||
+	       !past_deadline(word, bpf_jiffies64());
+}
+
+/* Not inline: its stack must not lie under the long way's (512 bytes in all,
+ * which kernels before 6.x reckon along the deepest path). */
+static __noinline enum short_answer xdp_quick(struct xdp_md *xdp)
+{
+	__u32 zero = 0, ifindex = xdp->ingress_ifindex;
+	const struct moat_host *facts = bpf_map_lookup_elem(&host, &zero);
+	const struct xdp_memo *m;
+	enum short_answer answer;
+	struct short_run q;
+
+	if (knobs.long_way || !facts || !short_parse(xdp, &q) ||
+	    !short_policy(&q))
 		return SHORT_ASK;
-	q->epoch = *(volatile __u64 *)&facts->epoch;
-	answer = short_judge(facts, &s, q);
+	m = memo_of(q.s.to[1], ifindex);
+	if (!m || !memo_fits(m, &q, *(volatile __u64 *)&facts->epoch, ifindex))
+		return SHORT_LEARN;
+	if (for_another(q.mac, m->mac))
+		answer = knobs.forwarding_judge ? SHORT_ASK : SHORT_PASS;
+	else
+		answer = short_judge(facts, m, &q);
 	if (answer == SHORT_PASS && knobs.trace)
 		return SHORT_ASK;
 	if (answer != SHORT_DROP)
 		return answer;
-	if (records_left(q))
+	if (records_left())
 		return SHORT_ASK;
-	short_count(q, &s);
+	short_count(&q, m->iface);
 	if (knobs.trace)
-		short_trace(q);
+		short_trace(q.generation, q.reason, q.rule);
 	return SHORT_DROP;
-}
-
-/* What the long way found of the endpoint's address, for the short way. */
-static __noinline void xdp_learn(struct pkt *p, __u64 epoch)
-{
-	struct xdp_memo *m = memo_of(&p->key.local, p->ifindex);
-	const struct moat_own *o;
-
-	if (!m || !(p->flags & PKT_ADDRESSES) || p->flags & PKT_GROUP_ADDRESS)
-		return;
-	o = bpf_map_lookup_elem(&own, &p->key.local);
-	classify(p);
-	if (!(p->flags & PKT_CLASSIFIED))
-		return;
-	m->local = p->key.local;
-	m->generation = p->generation;
-	m->profile = p->profile;
-	m->profile_flags = p->profile_flags;
-	m->own = o && !(o->flags & MOAT_OWN_BROADCAST);
-	m->ifindex = p->ifindex;
-	m->iface = p->iface;
-	m->mac = p->mac;
-	m->epoch = epoch;
 }
 
 #endif

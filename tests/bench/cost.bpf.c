@@ -196,13 +196,7 @@ int cost_bare(struct __sk_buff *skb)
 
 	if (!next_packet(skb) || !parse_same(skb, &q))
 		return result(false);
-	key.local.d[0] = q.name.local[0];
-	key.local.d[1] = q.name.local[1];
-	key.remote.d[0] = q.name.remote[0];
-	key.remote.d[1] = q.name.remote[1];
-	key.lport = q.name.ports;
-	key.rport = q.name.ports >> 16;
-	key.proto = q.transport ? IPPROTO_UDP : IPPROTO_TCP;
+	lease_key(&key, &q.name, q.transport);
 	verdict = bpf_map_lookup_elem(&bare, &key);
 	return result(verdict && *verdict);
 }
