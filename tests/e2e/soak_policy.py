@@ -87,7 +87,9 @@ class Pushes(Lane):
             if not reply or not reply.get("policy"):
                 continue
             p = reply["policy"]
-            self.now = p["name"] + ("+m" if p["members"] else "")
+            # A removal stays on the list, with nothing left that was added.
+            added = any(change[0] == "add" for change in p["members"])
+            self.now = p["name"] + ("+m" if added else "")
             if self.now not in labels:
                 self.world.broken(f"policy {self.now} is in force; known are "
                                   f"{' and '.join(labels)}")
