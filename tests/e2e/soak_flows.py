@@ -186,7 +186,8 @@ class Tcp(Flow):
         for side, at in self.moved.items():
             other = net.PEER if side == net.HOST else net.HOST
             since = max(at, self.watch.good_since(self.path, now))
-            if not self.ended and now - since > STALLED and \
+            # The sender tries again after at most as long as it was in vain.
+            if not self.ended and now - since > STALLED + since - at and \
                     self.sent[other] > self.got[side]:
                 self.watch.lost(f"{self}: nothing came to the {side} for "
                                 f"{now - at:.1f} s", at, self.path)
