@@ -148,7 +148,8 @@ ifneq ($(DIFF_TESTS),)
 $(eval $(call kernel_test,diff,$(DIFF_TESTS)))
 endif
 
-tests-build: all $(UNIT_TESTS) $(BPF_TESTS) $(DIFF_TESTS) bench-build \
+unit-build: $(UNIT_TESTS)
+tests-build: all unit-build $(BPF_TESTS) $(DIFF_TESTS) bench-build \
 	$(OUT)/vmtest/verifier
 
 # ---- benchmarks --------------------------------------------------------------
@@ -216,7 +217,7 @@ fuzz-build: $(FUZZ_TESTS)
 # As root. Installs what is missing, builds, runs everything, cleans up.
 test: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) tests-build fuzz-build
-	@tests/run.sh lint unit bpf diff fuzz e2e vm
+	@tests/run.sh lint static unit bpf diff fuzz e2e vm
 
 check: tests-build
 	@tests/run.sh lint unit
@@ -227,8 +228,9 @@ test-bpf: tests-build
 	@tests/run.sh bpf
 test-e2e: all
 	@tests/run.sh e2e
-lint:
-	@tests/run.sh lint
+# What static reads includes the skeleton.
+lint: $(OUT)/moat.skel.h
+	@tests/run.sh lint static
 # Debian's older kernels under qemu, as vmtest/README.md says; test runs the
 # short form on two of them.
 $(OUT)/vmtest/verifier: $(OUT)/build/vmtest/verifier.o $(call helpers,bpf) \
@@ -311,6 +313,6 @@ clean:
 
 .PHONY: all bench bench-build test check unit test-bpf test-e2e lint vmtest \
 	vmtest-short fuzz fuzz-build fuzz-diff soak demo deps format clean \
-	tests-build install uninstall
+	tests-build unit-build install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -179,7 +179,7 @@ VERIFIED_ONCE int flow_create(__u64 word, __u32 table)
 		count_refusal(table, rc);
 	else
 		count_created(table);
-	return rc;
+	return (int)rc;
 }
 
 /* The packet that moves a flow belongs to the copy too: what it is counted in

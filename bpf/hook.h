@@ -52,7 +52,8 @@ static __noinline int hook_pull(const struct frame *fr, __u32 end)
 	struct __sk_buff *skb = fr->ctx;
 	__u32 want = end + HOOK_LINK_MAX;
 
-	return bpf_skb_pull_data(skb, want < skb->len ? want : skb->len);
+	want = want < skb->len ? want : skb->len;
+	return (int)bpf_skb_pull_data(skb, want);
 }
 
 /* Copies len (a constant) bytes of the packet. 0, or negative if they are not
@@ -66,11 +67,11 @@ static __always_inline int hook_load(const struct frame *fr, __u32 off,
 			return 0;
 		if (hook_pull(fr, off + len))
 			return -1;
-		return bpf_skb_load_bytes_relative(fr->ctx, off, to, len,
-						   fr->start);
+		return (int)bpf_skb_load_bytes_relative(fr->ctx, off, to, len,
+							fr->start);
 	}
 	if (knobs.xdp_load_bytes)
-		return bpf_xdp_load_bytes(fr->ctx, off, to, len);
+		return (int)bpf_xdp_load_bytes(fr->ctx, off, to, len);
 	return hook_load_direct(fr, off, to, len);
 }
 

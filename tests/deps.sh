@@ -5,11 +5,12 @@
 set -eu
 packages='make gcc libc6-dev clang llvm libclang-rt-14-dev pkg-config
 libbpf-dev bpftool libelf-dev zlib1g-dev libyaml-dev libjansson-dev
-libmicrohttpd-dev libgnutls28-dev libmnl-dev libcmocka-dev libcap2-bin iproute2 iputils-ping
-iperf3 netcat-openbsd openssl nftables ethtool procps curl jq socat strace systemd
-universal-ctags shellcheck cppcheck clang-tidy clang-format python3 python3-jsonschema
-python3-yaml python3-prometheus-client gnuplot-nox iptables ipset xdp-tools
-nmap thc-ipv6 qemu-system-x86 busybox-static xz-utils'
+libmicrohttpd-dev libgnutls28-dev libmnl-dev libcmocka-dev libcap2-bin iproute2
+iputils-ping iperf3 netcat-openbsd openssl nftables ethtool procps curl jq
+socat strace systemd universal-ctags shellcheck cppcheck clang-tidy
+clang-format python3 python3-jsonschema python3-yaml python3-prometheus-client
+pyflakes3 gnuplot-nox iptables ipset xdp-tools nmap thc-ipv6
+qemu-system-x86 busybox-static xz-utils'
 missing=
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	for tool in gcc clang bpftool ip iperf3 nft; do

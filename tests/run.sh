@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs groups of tests: lint unit bpf diff fuzz e2e vm. A test is a program or
-# script that exits 0 (passed), 77 (skipped, having said why) or else (failed). Its
-# output is shown only when it did not pass, or with V=1. Exits 0 if none
-# failed.
+# Runs groups of tests: lint static unit bpf diff fuzz e2e vm. A test is a
+# program or script that exits 0 (passed), 77 (skipped, having said why) or else
+# (failed). Its output is shown only when it did not pass, or with V=1. Exits 0
+# if none failed.
 #
 # Names of namespaces, pins and sockets are each test's own, so two run at a
 # time (JOBS); those of bpf and diff alone, since they want both CPUs.
@@ -77,6 +77,7 @@ list() { [ $# -eq 0 ] || printf '%s\n' "$@"; }
 for group in "$@"; do
 	case $group in
 	lint) pool "$JOBS" bash < <(list tests/lint/*.sh) ;;
+	static) pool "$JOBS" bash < <(list tests/static/*.sh) ;;
 	unit) pool "$JOBS" env < <(list .output/tests/unit/*/test_*) ;;
 	bpf | diff) pool 1 env < <(list .output/tests/"$group"/test_*) ;;
 	fuzz) pool "$JOBS" tests/fuzz/run.sh < <(list .output/tests/fuzz/fuzz_*) ;;

@@ -6,7 +6,8 @@
  *
  *   test_differential [--seed N] [--comparisons N] [--forever] [--no-kernel]
  *
- * The seed is printed; --seed repeats a run. On a difference the policy is cut
+ * The seed is printed; --seed repeats a run, which then prints the same hash of
+ * all images and answers, whatever compiler built the program. On a difference the policy is cut
  * down to what still differs and printed with the packet and all answers.
  */
 #include <getopt.h>
@@ -18,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "engines.h"
 #include "kernel_engine.h"
 #include "policy/reader.h"
@@ -44,6 +46,7 @@ struct run {
 	unsigned configs; /* so far: each switch is met on and off */
 	struct kernel_engine *kernel; /* NULL: not asked */
 	struct totals totals;
+	struct sha256 said; /* images and the reference's answers */
 };
 
 /* What a difference is about, for shrink(). */
@@ -150,11 +153,24 @@ static void report(struct run *run, const struct policy *p,
 	policy_free(small);
 }
 
-static void count(struct totals *t, const struct answer *a)
+static void count(struct run *run, const struct answer *a)
 {
-	t->comparisons++;
-	t->verdicts[a->verdict]++;
-	t->reasons[a->reason]++;
+	char line[256];
+
+	run->totals.comparisons++;
+	run->totals.verdicts[a->verdict]++;
+	run->totals.reasons[a->reason]++;
+	answer_print(a, line, sizeof(line));
+	sha256_add(&run->said, line, strlen(line));
+}
+
+static void count_image(struct run *run, const struct image *image)
+{
+	const struct moat_image *h = &image->header;
+
+	sha256_add(&run->said, h, sizeof(*h));
+	for (int i = 0; i < MOAT_PART_COUNT; i++)
+		sha256_add(&run->said, image->part[i], h->used[i]);
 }
 
 /* Types of ICMP that ask for nothing never make a flow: the second one is
@@ -264,7 +280,7 @@ static bool check_local(struct run *run, const struct engines *e,
 			return false;
 		}
 		run->totals.kernel += asked;
-		count(&run->totals, &said[0]);
+		count(run, &said[0]);
 		if (asked && said[0].verdict == MOAT_ALLOW &&
 		    (said[0].reason == MOAT_REASON_SG_ALLOW ||
 		     said[0].reason == MOAT_REASON_NACL_ALLOW ||
@@ -334,6 +350,7 @@ static bool check_policy(struct run *run, const struct policy *p,
 		print_policy(p);
 		return false;
 	}
+	count_image(run, e.image);
 	if (run->kernel)
 		ok = kernel_engine_load(run->kernel, &e);
 	for (int i = 0; ok && i < LOCALS; i++)
@@ -439,6 +456,7 @@ int main(int argc, char **argv)
 	unsigned long wanted = COMPARISONS;
 	bool with_kernel = geteuid() == 0;
 	struct run run = { 0 };
+	char hash[SHA256_TEXT];
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -458,6 +476,7 @@ int main(int argc, char **argv)
 	printf("seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	run.rng.state = seed;
+	sha256_init(&run.said);
 	while (!wanted || run.totals.comparisons < wanted) {
 		if (!check_config(&run, with_kernel)) {
 			printf("repeat with --seed %llu\n",
@@ -468,5 +487,6 @@ int main(int argc, char **argv)
 			print_totals(&run.totals);
 	}
 	print_totals(&run.totals);
+	printf("sha256 %s\n", sha256_end(&run.said, hash));
 	return wanted < COMPARISONS || covered(&run.totals) ? 0 : 1;
 }

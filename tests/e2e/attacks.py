@@ -10,8 +10,7 @@ import itertools
 import socket
 import struct
 
-from frames import SYN, RST, ACK, checksum, fragments4, ip4, ip6, tagged, \
-    with_sum
+from frames import SYN, ACK, checksum, fragments4, ip4, ip6, tagged, with_sum
 
 A4, A6 = socket.inet_aton("10.9.0.1"), socket.inet_pton(10, "fd00:9::1")
 S4, S6 = socket.inet_aton("10.9.0.66"), socket.inet_pton(10, "fd00:9::66")

@@ -45,8 +45,10 @@ static struct cidr narrow4(struct rng *r)
 	static const __u8 lower[] = { 0, 1, 63, 64, 127, 128, 254, 255 };
 	struct cidr c = { .family = 4 };
 
-	c.addr = addr_from_v4(10u << 24 | RNG_PICK(r, second) << 16u |
-			      RNG_PICK(r, lower) << 8u | RNG_PICK(r, lower));
+	c.addr = addr_from_v4(10u << 24);
+	c.addr.b[13] = RNG_PICK(r, second);
+	c.addr.b[14] = RNG_PICK(r, lower);
+	c.addr.b[15] = RNG_PICK(r, lower);
 	c.length = RNG_PICK(r, lengths);
 	clear_host_bits(&c);
 	return c;
@@ -384,9 +386,10 @@ struct config *random_config(struct rng *r)
 	for (int i = 0; i < MOAT_ESSENTIAL_COUNT; i++)
 		c->essential[i] = !rng_percent(r, 12);
 	while (n--) {
-		struct failsafe_rule *f = build_failsafe(
-			c, rng_percent(r, 70) ? MOAT_INGRESS : MOAT_EGRESS,
-			RNG_PICK(r, protos), RNG_PICK(r, ports));
+		int direction = rng_percent(r, 70) ? MOAT_INGRESS : MOAT_EGRESS;
+		int proto = RNG_PICK(r, protos);
+		struct failsafe_rule *f = build_failsafe(c, direction, proto,
+							 RNG_PICK(r, ports));
 
 		f->ports[0].last = (uint16_t)(f->ports[0].first +
 					      rng_below(r, 3));

@@ -63,7 +63,8 @@ static int put_at(int fd, const struct buf *b, size_t at)
 	if (at + b->len > (size_t)st.st_size)
 		return -ENOSPC;
 	for (size_t done = 0; done < b->len; done += n) {
-		n = pwrite(fd, buf_text(b) + done, b->len - done, at + done);
+		n = pwrite(fd, buf_text(b) + done, b->len - done,
+			   (off_t)(at + done));
 		if (n < 0 && errno == EINTR)
 			n = 0;
 		/* Not that there was no room to begin with. */

@@ -12,7 +12,7 @@
 
 #define PEERS_MAX 16384
 
-#define INDEX_SIZE (2 * PEERS_MAX)
+#define INDEX_SIZE (2ul * PEERS_MAX)
 
 struct peers {
 	struct metrics_peer *all; /* names owned */

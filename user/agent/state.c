@@ -197,7 +197,8 @@ static int put_in_words(struct state *s, const struct record *r)
 	json_t *value;
 	int err;
 
-	if (s->worded == r && s->worded_generation == r->generation)
+	if (s->worded && s->worded == r &&
+	    s->worded_generation == r->generation)
 		return 0;
 	forget_words(s);
 	value = record_to_json(s, r);

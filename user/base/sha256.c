@@ -118,7 +118,7 @@ char *sha256_end(struct sha256 *s, char text[SHA256_TEXT])
 
 	sha256_add(s, padding, (held < 56 ? 56 : 120) - held);
 	sha256_add(s, &bits, sizeof(bits));
-	for (int i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++)
 		snprintf(text + i * 8, 9, "%08x", s->state[i]);
 	return text;
 }

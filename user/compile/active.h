@@ -10,7 +10,7 @@
 #include "moat/base.h"
 
 #define ACTIVE_NONE 0xffffffffu
-#define ACTIVE_TOP 16 /* words of words: ranks up to 65,536 */
+#define ACTIVE_TOP 16ul /* words of words: ranks up to 65,536 */
 
 struct active {
 	__u64 *bits; /* room for 65,536 */

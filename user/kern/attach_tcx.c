@@ -97,7 +97,7 @@ int tcx_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 static int create_at_head(int prog, __u32 ifindex, enum attach_hook hook)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = KERN_F_BEFORE);
-	int fd = bpf_link_create(prog, ifindex, attach_type(hook), &opts);
+	int fd = bpf_link_create(prog, (int)ifindex, attach_type(hook), &opts);
 
 	return fd < 0 ? -errno : fd;
 }

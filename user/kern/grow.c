@@ -78,7 +78,7 @@ static int copy_rules(const struct load *from, const struct load *to,
 		    bpf_map_update_elem(out, &i, values, BPF_ANY))
 			return -errno;
 		for (unsigned cpu = 0; cpu < possible_cpus(); cpu++)
-			rules_add(sums + i * MOAT_RULES_PER_ELEMENT,
+			rules_add(sums + (size_t)i * MOAT_RULES_PER_ELEMENT,
 				  values[cpu].rule, MOAT_RULES_PER_ELEMENT, 1);
 	}
 	return 0;

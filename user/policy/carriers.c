@@ -158,6 +158,7 @@ static int run(struct sweep *s)
 	}
 	for (size_t i = 0; i < s->f->ncarriers; i++) {
 		ranges_close(&s->f->carriers[i].where);
+		/* Holds ncarriers. NOLINTNEXTLINE(clang-analyzer-core.*) */
 		if (s->f->carriers[i].where.failed)
 			return -ENOMEM;
 	}
@@ -194,7 +195,7 @@ static int index_groups(struct facts *f)
 int facts_find_carriers(struct facts *f)
 {
 	const struct policy *p = f->policy;
-	struct sweep s = { .f = f, .nacl = -1, .size = 4 * CARRIERS_MAX };
+	struct sweep s = { .f = f, .nacl = -1, .size = 4ul * CARRIERS_MAX };
 	size_t n = 0;
 	int err = -ENOMEM;
 

@@ -9,7 +9,7 @@
 /* sockaddr_un.sun_path with its NUL (unix(7)). */
 #define SOCKET_PATH_MAX 107
 
-#define DAY 86400
+#define DAY 86400ul /* seconds */
 
 void config_essentials(struct diags *d, const struct node *node,
 		       struct config *c)
@@ -126,7 +126,7 @@ static bool parse_listen(const char *text, struct moat_addr *ret)
 	    !port || (brackets && colon[-1] != ']'))
 		return false;
 	memcpy(address, text + brackets, len);
-	address[len - 2 * brackets] = '\0';
+	address[len - 2ul * brackets] = '\0';
 	return !addr_parse(address, ret, &family) && brackets == (family == 6);
 }
 

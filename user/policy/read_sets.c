@@ -14,7 +14,7 @@
  * this need nothing more is copied, only counted, so that the message can
  * name it.
  */
-#define COPIED_MAX (4u * MOAT_MAX_CIDRS)
+#define COPIED_MAX (4ul * MOAT_MAX_CIDRS)
 
 static bool add_cidrs(struct reader *r, struct cidrs *list,
 		      const struct cidr *add, size_t count)

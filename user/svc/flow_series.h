@@ -15,7 +15,7 @@
 #include "kern/flows.h"
 #include "moat/counters.h"
 
-#define FLOW_SERIES_IDLE_MS (5 * 60 * 1000)
+#define FLOW_SERIES_IDLE_MS (5ull * 60 * 1000)
 
 struct flow_series;
 

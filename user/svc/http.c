@@ -378,12 +378,15 @@ void http_free(struct http *h)
 
 unsigned int http_port(const struct http *h)
 {
-	struct sockaddr_storage addr = { 0 };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} addr = { .v6 = { 0 } };
 	socklen_t len = sizeof(addr);
 
-	if (getsockname(h->listen_fd, (struct sockaddr *)&addr, &len) < 0)
+	if (getsockname(h->listen_fd, &addr.any, &len) < 0)
 		return 0;
-	return addr.ss_family == AF_INET6 ?
-		       ntohs(((struct sockaddr_in6 *)&addr)->sin6_port) :
-		       ntohs(((struct sockaddr_in *)&addr)->sin_port);
+	return ntohs(addr.any.sa_family == AF_INET6 ? addr.v6.sin6_port :
+						      addr.v4.sin_port);
 }

@@ -413,8 +413,8 @@ static void several_files(void **state)
 	const char *texts[] = {
 		HEAD "prefix_lists: {a: 10.0.0.0/8}\n",
 		"security_groups: {g: {members: a, ingress: [{name: x, from: b}]}}\n",
-		"prefix_lists: {b: 10.9.0.0/16}\non_tighten: reevaluate\n"
-		"security_groups: {h: {}}\n",
+		("prefix_lists: {b: 10.9.0.0/16}\non_tighten: reevaluate\n"
+		 "security_groups: {h: {}}\n"),
 	};
 	struct run run = run_files(texts, 3);
 
