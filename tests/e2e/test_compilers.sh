@@ -73,11 +73,13 @@ if [ "$(id -u)" = 0 ]; then
 		complain "with the kernel: $(tail -n 40 "$scratch/kernel")"
 fi
 
+tests=(tests/unit/*/test_*.c)
 # shellcheck disable=SC2016 # for the inner shell
-printf '%s\n' $clang/tests/unit/*/test_* | grep -v '\.' |
+printf "$clang/%s\n" "${tests[@]%.c}" |
 	xargs -P "$(nproc)" -I{} sh -c '"$1" >"$2/${1##*/}.log" 2>&1 || {
 		tail -n 40 "$2/${1##*/}.log"; echo "$1 failed"; exit 1; }' \
 		- {} "$scratch" || bad=1
-printf '%d comparisons, %d unit tests\n' $count \
-	"$(find "$scratch" -name 'test_*.log' | wc -l)"
+passed=$(find "$scratch" -name 'test_*.log' -exec grep -l 'PASSED' {} + | wc -l)
+printf '%d comparisons, %d unit tests\n' $count "$passed"
+[ "$passed" = ${#tests[@]} ] || complain "of ${#tests[@]} unit tests"
 [ $bad = 0 ]

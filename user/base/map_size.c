@@ -52,7 +52,7 @@ static __u64 hash_bytes(const struct map_size *m, unsigned cpus)
 	if (percpu)
 		total += n * value * cpus;
 	else if (!lru)
-		total += 8 * cpus;
+		total += 8ull * cpus;
 	return total;
 }
 
