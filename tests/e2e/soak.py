@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 
-import soak_net as net
 from soak_account import Account
 from soak_agent import Agent
 from soak_events import Lives, Links, Machine, Strangers

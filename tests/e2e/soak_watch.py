@@ -21,13 +21,12 @@ import os
 import random
 import resource
 import selectors
-import socket
 import sys
 import time
 
 import soak_net as net
 from soak_flows import Tcp, Udp
-from soak_probes import PROBE, Probes
+from soak_probes import Probes
 
 TICK = 0.04
 PROBES_A_TICK = 1
