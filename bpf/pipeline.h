@@ -62,9 +62,9 @@ static __noinline enum moat_reason parse_packet(const struct frame *fr,
 	return reason;
 }
 
-VERIFIED_ONCE __u32 stage_policy(__u32 unused)
+VERIFIED_ONCE __u32 stage_policy(__u32 zero)
 {
-	struct pkt *p = pkt_current();
+	struct pkt *p = bpf_map_lookup_elem(&scratch, &zero);
 	const struct moat_image *h;
 
 	if (!p)
@@ -109,9 +109,9 @@ static __noinline enum moat_reason judge_new(const struct frame *fr,
  * opening. One that passed comes again: to its live flow it does what any
  * packet does.
  */
-VERIFIED_ONCE __u32 stage_flow(__u32 unused)
+VERIFIED_ONCE __u32 stage_flow(__u32 zero)
 {
-	struct pkt *p = pkt_current();
+	struct pkt *p = bpf_map_lookup_elem(&scratch, &zero);
 	struct moat_flow *f;
 
 	if (!p)

@@ -30,8 +30,9 @@ typedef _Bool bool;
 
 /*
  * A global function: verified once for itself, on every kernel since 5.6, and
- * not again for each path that calls it. It takes scalars alone and finds the
- * packet by pkt_current().
+ * not again for each path that calls it. It takes scalars alone, uses each (what
+ * is unused clang may leave unset, which verifiers refuse), and finds the packet
+ * by pkt_current().
  */
 #define VERIFIED_ONCE __noinline
 

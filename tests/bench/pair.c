@@ -75,6 +75,7 @@ static struct harness *load(const char *name, __u32 ifindex, int first,
 	harness_settings(&s);
 	s.pin_dir = dir;
 	s.trace = false;
+	s.lease_after = MOAT_LEASE_AFTER;
 	s.table_entries[MOAT_TABLE_FLOWS] = FLOWS;
 	s.table_entries[MOAT_TABLE_EMBRYONIC_IN] = 65536;
 	s.table_entries[MOAT_TABLE_EMBRYONIC_OUT] = 65536;
