@@ -69,7 +69,7 @@ is "confirmed after the restart" "$(field a '{"cmd":"confirm"}' .generation)" "$
 # A reboot inside the window comes up with the one before.
 push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 60'
 agent_stop a KILL
-"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
 agent_run a
 yes "the confirmed one" reaches 80
 is "nothing waits" "$(status a .pending)" null

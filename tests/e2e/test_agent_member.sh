@@ -91,7 +91,7 @@ agent_stop a KILL
 agent_run a
 is "same generation" "$(gen_of a)" "$now"
 agent_stop a
-"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
 agent_run a
 yes "after a boot" reaches 10.1.0.4
 no "after a boot" reaches 10.1.0.3

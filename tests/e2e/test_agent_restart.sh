@@ -70,7 +70,7 @@ is "degraded" "$(status a '.degraded | length')" 1
 agent_stop a
 damage "$SANDBOX/a/state/committed.json"
 for f in "$SANDBOX"/a/state/history/*; do damage "$f"; done
-"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
 yes "detached" reaches 81
 agent_run a
 is "state" "$(status a .state)" lockdown
@@ -93,15 +93,15 @@ body=$(sed -n 2p "$f" | jq -c '.machine = "0123456789abcdef0123456789abcdef"')
 	tail -n +3 "$f"
 } >"$f.new"
 mv "$f.new" "$f"
-"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
 agent_run a
 is "of another machine" "$(status a .state)" before-first-policy
 
 # --detach-all refuses while the agent runs, then leaves nothing.
-"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" 2>/dev/null
+in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" 2>/dev/null
 is "detach-all beside the agent" $? 2
 agent_stop a
-"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
 no "pins are gone" test -e "$SANDBOX/bpf/a"
-is "twice is no error" "$("$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" && echo ok)" ok
+is "twice is no error" "$(in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" && echo ok)" ok
 done_testing

@@ -83,7 +83,7 @@ for xdp in none native; do
 			hook=xdp attach=$xdp)" "$([ $xdp = none ] && echo 0 || echo 1)"
 		verdicts
 		agent_stop a
-		"$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml"
+		in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml"
 		rm -rf "$SANDBOX/a/state"
 	done
 done
