@@ -22,7 +22,7 @@ while read -r m; do
 	modprobe "$m" || echo "vmtest: no module $m"
 done </vmtest/modules
 # Waits of the tests end later here: an emulated CPU is slow, and shared.
-export MOAT_TEST_SLOW=10
+export MOAT_TEST_SLOW=10 MOAT_DEMO_SLOW=4
 [ ! -d /conformance ] || export MOAT_CONFORMANCE=/conformance
 cd "$(cat /vmtest/folder)" || echo "vmtest: no tree"
 # After the guest's own set-up: what dies before it is booted again.

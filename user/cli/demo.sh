@@ -5,12 +5,15 @@
 # its own: whatever happens, all of this ends with this process.
 #
 # Environment: MOAT, MOATD: the programs; MOAT_DEMO_POLICY: the text of
-# policies/training-cluster.yaml; MOAT_DEMO_XDP, MOAT_DEMO_COLOR: 1 or empty.
+# policies/training-cluster.yaml; MOAT_DEMO_XDP, MOAT_DEMO_COLOR: 1 or empty;
+# MOAT_DEMO_SLOW: how many times as long all waits are (an emulated machine).
 # Functions are called through expect and soon:
 # shellcheck disable=SC2317
 set -u
 trap 'exit 130' INT TERM HUP
 RUN=/run/moat-demo
+SLOW=${MOAT_DEMO_SLOW:-1}
+CONFIRM=$((3 * SLOW))s
 PROBLEMS=0
 RESULTS=0
 HOSTS=(bastion trainer0 trainer1 storage stranger)
@@ -49,13 +52,17 @@ refuse() { ! "$@"; }
 
 # soon SECONDS COMMAND...
 soon() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * SLOW))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
 		sleep 0.05
 	done
 }
+
+# tenths N: that many tenths of a second; nap N: waits so long
+tenths() { echo "$(($1 * SLOW / 10)).$(($1 * SLOW % 10))"; }
+nap() { sleep "$(tenths "$1")"; }
 
 in_ns() {
 	local name=$1
@@ -164,7 +171,7 @@ moat() {
 try() {
 	local from=$1 to=$2 family=$3 proto=${4%/*} port=${4#*/} address target
 	# Two seconds: a lost SYN is sent again after one.
-	local options=connect-timeout=2
+	local options=connect-timeout=$((2 * SLOW))
 	if [ "$family" = 4 ]; then
 		address=${V4[$to]} target=$address
 	else
@@ -173,14 +180,14 @@ try() {
 	# NFS clients use a source port below 1024.
 	[ "$port" = 2049 ] && options+=,sourceport=$((870 + family)),reuseaddr
 	case $proto in
-	ping) in_ns "$from" ping -nq -c 1 -W 1 "$address" ;;
+	ping) in_ns "$from" ping -nq -c 1 -W "$SLOW" "$address" ;;
 	tcp) echoed "$from" "TCP$family:$target:$port,$options" ;;
 	udp) echoed "$from" "UDP$family:$target:$port" ;;
 	esac >/dev/null 2>&1
 }
 echoed() {
-	[ "$(echo moat | timeout 5 nsenter --net="/run/netns/$1" \
-		socat -t 2 - "$2" 2>/dev/null)" = moat ]
+	[ "$(echo moat | timeout $((5 * SLOW)) nsenter --net="/run/netns/$1" \
+		socat -t $((2 * SLOW)) - "$2" 2>/dev/null)" = moat ]
 }
 
 # FROM TO SERVICE FAMILIES EXPECTED under the policy, and what it is
@@ -268,16 +275,16 @@ acked() {
 flowing() {
 	local before after
 	before=$(acked "$1")
-	sleep 0.7
+	nap 7
 	after=$(acked "$1")
 	[ -n "$before" ] && [ "${after:-0}" -gt $((before + 100000)) ]
 }
 
 start_transfers() {
-	in_ns trainer0 iperf3 -c "${V4[trainer1]}" -p 50000 -t 40 -b 300M \
-		>/dev/null 2>&1 &
-	in_ns trainer0 iperf3 -c "${V6[trainer1]}" -p 50001 -t 40 -b 300M \
-		>/dev/null 2>&1 &
+	in_ns trainer0 iperf3 -c "${V4[trainer1]}" -p 50000 -t $((40 * SLOW)) \
+		-b $((300 / SLOW))M >/dev/null 2>&1 &
+	in_ns trainer0 iperf3 -c "${V6[trainer1]}" -p 50001 -t $((40 * SLOW)) \
+		-b $((300 / SLOW))M >/dev/null 2>&1 &
 	soon 5 flowing 50000 && soon 5 flowing 50001
 }
 
@@ -324,13 +331,14 @@ show_counters() {
 
 # ---- a port scan, met by XDP --------------------------------------------------
 scan() {
-	local port
+	local port limit
+	limit=$(tenths 5)
 	for port in $(seq 1000 1299); do
-		in_ns stranger timeout 0.5 nc -z -w 1 "${V4[trainer0]}" "$port" \
-			>/dev/null 2>&1 &
-		[ $((port % 60)) = 0 ] && sleep 0.3
+		in_ns stranger timeout "$limit" nc -z -w 1 "${V4[trainer0]}" \
+			"$port" >/dev/null 2>&1 &
+		[ $((port % 60)) = 0 ] && nap 3
 	done
-	sleep 0.8
+	nap 8
 }
 
 show_xdp() {
@@ -401,22 +409,23 @@ expect "the transfers go on (on_tighten: keep), IPv4" flowing 50000
 expect "the transfers go on (on_tighten: keep), IPv6" flowing 50001
 shell "moat push --now cut.yaml    # the same with on_tighten: reevaluate"
 push_both "$RUN/cut.yaml" --now
-sleep 0.3
+nap 3
 expect "the transfers end, IPv4" refuse flowing 50000
 expect "the transfers end, IPv6" refuse flowing 50001
 
 title "A push that locks the operator out"
 sed '/name: ssh,/d' "$RUN/policy.yaml" >"$RUN/mistake.yaml"
 sed '/^tests:/,$d' "$RUN/mistake.yaml" >"$RUN/untested.yaml"
-shell "moat push --confirm 3s mistake.yaml"
-moat trainer1 push --confirm 3s "$RUN/mistake.yaml" >/dev/null 2>"$RUN/push.log"
+shell "moat push --confirm $CONFIRM mistake.yaml"
+moat trainer1 push --confirm $CONFIRM "$RUN/mistake.yaml" \
+	>/dev/null 2>"$RUN/push.log"
 expect "the policy's own tests refuse it: exit code 1" [ $? = 1 ]
 grep -m 1 error: "$RUN/push.log" | sed 's,^[^:]*/,  ,' | fold -s -w 78 |
 	sed '2,$s/^/    /'
-shell "moat push --confirm 3s untested.yaml   # the same without its tests"
-moat trainer1 push --confirm 3s "$RUN/untested.yaml" >/dev/null 2>&1 &
+shell "moat push --confirm $CONFIRM untested.yaml   # the same, untested"
+moat trainer1 push --confirm $CONFIRM "$RUN/untested.yaml" >/dev/null 2>&1 &
 pushed=$!
-sleep 0.5
+nap 5
 expect "the operator is locked out" refuse try bastion trainer1 4 tcp/22
 wait "$pushed"
 expect "nobody confirmed: exit code 5" [ $? = 5 ]
