@@ -8,7 +8,7 @@
 #                   seconds it may take
 #   VMTEST_ACCEL    kvm where that works; else tcg
 #   VMTEST_NICE     niceness of a guest (10)
-#   VMTEST_TIMEOUT  seconds a guest may live (7200; --short: 900)
+#   VMTEST_TIMEOUT  seconds a guest may live (7200; --short: 1800)
 set -u
 shopt -s nullglob
 cd "$(dirname "$0")/.." || exit 2
@@ -65,7 +65,7 @@ list_tests() {
 boot() {
 	local initrd=$1 tree=$2 log=$3 accel=${VMTEST_ACCEL:-tcg} cpu qemu began
 	local limit=7200
-	[ "$form" = full ] || limit=900
+	[ "$form" = full ] || limit=1800
 	# Without cx16: qemu 7.2 computes the flags of CMPXCHG16B without a lock
 	# prefix from stale state, and an interrupt between it and the jump that
 	# follows brings them into the guest (a trap flag, virtual 8086 mode).
