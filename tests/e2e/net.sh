@@ -45,3 +45,20 @@ frames() {
 	in_ns b /usr/bin/python3 "$ROOT/tests/e2e/frames.py" eth0 \
 		"$(mac_of a eth0)" "$@"
 }
+
+# quiet ADDR...: nobody has these addresses: no answer makes b talk. a sends to
+# them without asking, takes packets of any source, and neither host says
+# anything of its own accord.
+quiet() {
+	local n addr
+	in_ns a sysctl -qw net.ipv4.conf.all.rp_filter=0 \
+		net.ipv4.conf.eth0.rp_filter=0 net.ipv6.conf.eth0.accept_ra=0
+	for addr in "$@"; do
+		ip -n "$(ns a)" neigh replace "$addr" lladdr "$(mac_of b eth0)" \
+			dev eth0 nud permanent
+	done
+	for n in a b; do
+		in_ns "$n" sysctl -qw net.ipv6.conf.eth0.router_solicitations=0
+		in_ns "$n" ip link set eth0 multicast off
+	done
+}

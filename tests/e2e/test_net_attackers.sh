@@ -9,20 +9,10 @@
 sandbox
 neighbours
 
-# Nobody has the attacker's addresses: no answer makes b talk. Loopback
-# addresses are routable, so that none but us drops them (CVE-2020-8558).
-quiet() {
-	in_ns a sysctl -qw net.ipv4.conf.all.route_localnet=1 \
-		net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0 \
-		net.ipv6.conf.eth0.accept_ra=0
-	ip -n "$(ns a)" neigh replace 10.9.0.66 lladdr "$1" dev eth0 nud permanent
-	ip -n "$(ns a)" neigh replace fd00:9::66 lladdr "$1" dev eth0 nud permanent
-	for n in a b; do
-		in_ns "$n" sysctl -qw net.ipv6.conf.eth0.router_solicitations=0
-		in_ns "$n" ip link set eth0 multicast off
-	done
-}
-quiet "$(mac_of b eth0)"
+# Loopback addresses are routable, so that none but us drops them
+# (CVE-2020-8558).
+in_ns a sysctl -qw net.ipv4.conf.all.route_localnet=1
+quiet 10.9.0.66 fd00:9::66
 
 # offload on|off: of both ends
 offload() {

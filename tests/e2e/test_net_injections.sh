@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Attacks on flows that are: segments injected into connections, half-open and
+# closed ones, false answers, errors that quote them (tests/e2e/stateful_run.py,
+# attacks 2.2), IPv4 and IPv6, without XDP and with it: verdict, reason, counter
+# and state of each, and the connection goes on.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/net.sh"
+sandbox
+neighbours
+quiet 10.9.0.66 10.9.0.67 10.9.0.77 fd00:9::66 fd00:9::67 fd00:9::77
+
+for XDP in none native; do
+	agent_start a "xdp: $XDP"
+	push_ok a "$(policy injected \
+		'{name: web, from: any, protocol: tcp, ports: 80-81}, {name: data, from: any, protocol: udp, ports: 5000}' \
+		'{name: https, to: any, protocol: tcp, ports: 443}, {name: dns, to: any, protocol: udp, ports: 5300}, {name: ping, to: any, service: ping}')"
+	if /usr/bin/python3 "$ROOT/tests/e2e/stateful_run.py" \
+		"/run/netns/$(ns a)" "/run/netns/$(ns b)" "$(mac_of a eth0)" \
+		"$(mac_of b eth0)" "$(sock a)" >"$SANDBOX/out"; then
+		is "$(tail -n 1 "$SANDBOX/out") with XDP $XDP" ok ok
+	else
+		fail "XDP $XDP: $(cat "$SANDBOX/out")"
+	fi
+	agent_stop a
+	in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all
+	rm -rf "$SANDBOX/a/state"
+done
+done_testing
