@@ -3,6 +3,9 @@
 # `make test` (as root) install what is missing, build, run and clean up.
 # V=1 shows the commands. Non-recursive; everything goes to .output/.
 
+# bpftool is where Debian's users don't look.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 OUT := .output
 V ?= 0
 ifeq ($(V),1)
@@ -219,6 +222,23 @@ test: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) tests-build fuzz-build
 	@tests/run.sh lint static unit bpf diff fuzz e2e vm
 
+# What of it needs neither root nor BPF, by anybody; libFuzzer's share of it is
+# short, its seeds and findings are replayed.
+test-unprivileged: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) tests-build fuzz-build
+	@MOAT_FUZZ_SECONDS=$${MOAT_FUZZ_SECONDS:-5} \
+		tests/run.sh lint unit fuzz e2e-unprivileged
+
+# As root: that part on a fresh, minimal Debian 12, in .output/fresh.
+test-fresh: deps
+	@tests/fresh.sh
+
+# The tests that hold one guarantee of the design, as root: make guarantee G=7
+guarantee: deps
+	@what=$$(tests/guarantee.sh --build $(G)) && \
+		$(MAKE) --no-print-directory -j$$(nproc) $$what
+	@tests/run.sh $$(tests/guarantee.sh $(G))
+
 check: tests-build
 	@tests/run.sh lint unit
 
@@ -309,10 +329,12 @@ format:
 clean:
 	rm -rf $(OUT)
 
--include $(shell find $(OUT) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(addprefix $(OUT)/,build san fuzz) -type f -name '*.d' \
+	2>/dev/null)
 
-.PHONY: all bench bench-build test check unit test-bpf test-e2e lint vmtest \
-	vmtest-short fuzz fuzz-build fuzz-diff soak demo deps format clean \
-	tests-build unit-build install uninstall
+.PHONY: all bench bench-build test test-unprivileged test-fresh guarantee \
+	check unit test-bpf test-e2e lint vmtest vmtest-short fuzz fuzz-build \
+	fuzz-diff soak demo deps format clean tests-build \
+	unit-build install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:

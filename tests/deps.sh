@@ -10,7 +10,7 @@ iputils-ping iperf3 netcat-openbsd openssl nftables ethtool procps curl jq
 socat strace systemd universal-ctags shellcheck cppcheck clang-tidy
 clang-format python3 python3-jsonschema python3-yaml python3-prometheus-client
 pyflakes3 gnuplot-nox iptables ipset xdp-tools nmap thc-ipv6
-qemu-system-x86 busybox-static xz-utils'
+qemu-system-x86 busybox-static xz-utils debootstrap man-db'
 missing=
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	for tool in gcc clang bpftool ip iperf3 nft; do

@@ -1,9 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs groups of tests: lint static unit bpf diff fuzz e2e vm. A test is a
-# program or script that exits 0 (passed), 77 (skipped, having said why) or else
-# (failed). Its output is shown only when it did not pass, or with V=1. Exits 0
-# if none failed.
+# usage: tests/run.sh GROUP|TEST...
+# Groups: lint static unit bpf diff fuzz e2e e2e-unprivileged vm. A TEST is one
+# of them, as tests/README.md names it: bpf/test_life.c, e2e/test_demo.sh, or
+# one test of a cmocka program, bpf/test_life.c:others.
+#
+# A test is a program or script that exits 0 (passed), 77 (skipped, having said
+# why) or else (failed). Its output is shown only when it did not pass, or with
+# V=1. Exits 0 if none failed.
 #
 # Names of namespaces, pins and sockets are each test's own, so two run at a
 # time (JOBS); those of bpf and diff alone, since they want both CPUs.
@@ -72,16 +76,47 @@ e2e() {
 	done)
 }
 
+# one_of PROGRAM TEST: the library is content when it finds no such test
+one_of() {
+	local said rc
+	said=$(CMOCKA_TEST_FILTER=$2 "$1" 2>&1)
+	rc=$?
+	printf '%s\n' "$said"
+	[ $rc != 0 ] || grep -q '^\[=*\] 1 test(s) run' <<<"$said" || {
+		echo "$1 has no test $2"
+		rc=1
+	}
+	return $rc
+}
+
+# single FILE[:TEST]
+single() {
+	local file=${1%%:*} program
+	program=.output/tests/${file%.c}
+	case $1 in
+	*.c:*) run_one "$1" one_of "$program" "${1#*:}" ;;
+	fuzz/*.c) run_one "$1" tests/fuzz/run.sh "$program" ;;
+	*.c) run_one "$1" "$program" ;;
+	*) run_one "$1" bash "tests/$file" ;;
+	esac
+}
+
 list() { [ $# -eq 0 ] || printf '%s\n' "$@"; }
 
 for group in "$@"; do
 	case $group in
+	*/*) single "$group" ;;
 	lint) pool "$JOBS" bash < <(list tests/lint/*.sh) ;;
 	static) pool "$JOBS" bash < <(list tests/static/*.sh) ;;
 	unit) pool "$JOBS" env < <(list .output/tests/unit/*/test_*) ;;
 	bpf | diff) pool 1 env < <(list .output/tests/"$group"/test_*) ;;
 	fuzz) pool "$JOBS" tests/fuzz/run.sh < <(list .output/tests/fuzz/fuzz_*) ;;
 	e2e) e2e ;;
+	e2e-unprivileged) # those that ask for no root
+		pool "$JOBS" bash < <(
+			grep -LE '^sandbox|needs root' tests/e2e/test_*.sh
+		)
+		;;
 	vm) pool 1 vmtest/run.sh --short < <(list vmtest/6.12 vmtest/6.1) ;;
 	*)
 		echo "run.sh: unknown group $group" >&2
