@@ -175,18 +175,31 @@ expect 1 shell 'SC2086'
 # shellcheck disable=SC2016 # the faults are Markdown
 table() {
 	fresh
-	printf '| behaviour | program | test |\n| --- | --- | --- |\n' \
-		>>"$tree/tests/README.md"
-	printf '| b | `x.c` | `%s` |\n' "$1" >>"$tree/tests/README.md"
+	cp "$source/tests/guarantee.sh" "$tree/tests/"
+	{
+		for n in {1..18}; do
+			printf '| G%d | never | `./x.c` `f` | `make guarantee G=%d` |\n' \
+				"$n" "$n"
+		done
+		printf '| behaviour | program | test |\n| --- | --- | --- |\n'
+		printf '| b | `x.c` | `%s` |\n' "$1"
+	} >>"$tree/tests/README.md"
 }
 table f
 expect 1 table 'no tests/x.c'
 echo 'static void f(void **state)' >"$tree/tests/x.c"
-expect 0 table '1 rows, 0 wrong'
+expect 0 table '19 rows, 0 wrong'
+# shellcheck disable=SC2016 # they are Markdown too
+for fault in 's/^| G18 .*//;not one row of G18' 's/G=7/G=8/;G7: the command' \
+	's,\(G3.*\)`./x.c` `f`,\1,;G3: no test' \
+	's/\(G4.*\)`f`/\1`h`/;tests/./x.c has no h'; do
+	table f
+	echo 'static void f(void **state)' >"$tree/tests/x.c"
+	sed -i "${fault%;*}" "$tree/tests/README.md"
+	expect 1 table "${fault##*;}"
+done
 table g
 echo 'static void f(void **state)' >"$tree/tests/x.c"
 expect 1 table 'tests/x.c has no g'
-fresh
-expect 1 table '0 rows'
 
 [ "$failed" = 0 ]

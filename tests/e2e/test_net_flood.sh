@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # A flood of two packets a flow, many times the tables' size, against an
-# established connection: it goes on, and refusals are counted (R-24, R-09).
+# established connection: it goes on, and refusals are counted (R-24, R-09). The
+# page of metrics has the same series after it (G16, R-42).
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/net.sh"
 sandbox
@@ -14,13 +15,20 @@ in_ns b socat - TCP4:10.9.0.1:80 <"$SANDBOX/in" >"$SANDBOX/out" &
 CHILDREN+=("$!")
 exec 9>"$SANDBOX/in"
 echo before >&9
-soon "echo before the flood" 3 grep -q before "$SANDBOX/out"
+soon "echo before the flood" 20 grep -q before "$SANDBOX/out"
+# Those of peers come with the first packet of each peer that the policy names:
+# two here, directions, verdicts, packets and bytes.
+series() { scrape a | grep -vE '^#|^moat_peer_' | sed 's/ [^ ]*$//' | sort; }
+series >"$SANDBOX/series"
 in_ns b /usr/bin/python3 "$ROOT/tests/e2e/flood.py" eth0 "$(mac_of a eth0)" 20000
 echo during >&9
-soon "the connection goes on" 3 grep -q during "$SANDBOX/out"
+soon "the connection goes on" 20 grep -q during "$SANDBOX/out"
 is "no established flow was refused" "$(metric a moat_flow_refused_total table=flows || metric a moat_flow_refused_total reason=nomem)" 0
 [ "$(metric a moat_packets_total reason=table-full verdict=drop)" -gt 1000 ] ||
 	fail "UDP flows over the quota: $(metric a moat_packets_total reason=table-full)"
+is "series that traffic made" "$(series | diff "$SANDBOX/series" -)" ""
+peers=$(scrape a | grep -c '^moat_peer_')
+[ "$peers" -le 24 ] || fail "$peers series of peers"
 yes "new connections still come in" tcp b 10.9.0.1 80
 exec 9>&-
 done_testing
