@@ -277,6 +277,11 @@ soak: deps
 	@SOAK_MINUTES=$${SOAK_MINUTES:-30} bash tests/e2e/test_soak.sh
 	@ROUNDS=10000 INTERFACES=1000 bash tests/e2e/test_rounds.sh
 
+# Every system call of every operation of the agent, as root: some hours.
+.PHONY: faults
+faults: all
+	@MOAT_FAULTS=all bash tests/e2e/test_faults.sh --go-on
+
 demo: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@$(OUT)/moat demo
