@@ -35,10 +35,12 @@ REPRODUCIBLE := -ffile-prefix-map=$(CURDIR)=.
 CFLAGS := -std=gnu17 -O2 -g -fPIE -fstack-protector-strong \
 	$(REPRODUCIBLE) $(WARN)
 LDFLAGS := -pie -Wl,-z,relro,-z,now
+# clang's pointer-overflow also means NULL + 0, the end of an empty array, which
+# C2y (N3322) defines.
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	-fno-omit-frame-pointer
-# libFuzzer is clang's: the third flavour, for tests/fuzz. Its pointer-overflow
-# also means NULL + 0, the end of an empty array, which C2y (N3322) defines.
+	-fno-omit-frame-pointer \
+	$(if $(findstring clang,$(CC)),-fno-sanitize=pointer-overflow)
+# libFuzzer is clang's: the third flavour, for tests/fuzz.
 FUZZ_CC ?= $(CLANG)
 FUZZ := -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize=pointer-overflow -fno-sanitize-recover=undefined \

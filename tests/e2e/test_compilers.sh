@@ -76,8 +76,8 @@ fi
 tests=(tests/unit/*/test_*.c)
 # shellcheck disable=SC2016 # for the inner shell
 printf "$clang/%s\n" "${tests[@]%.c}" |
-	xargs -P "$(nproc)" -I{} sh -c '"$1" >"$2/${1##*/}.log" 2>&1 || {
-		tail -n 40 "$2/${1##*/}.log"; echo "$1 failed"; exit 1; }' \
+	xargs -P "$(nproc)" -I{} sh -c '"$1" >"$2/test_$$.log" 2>&1 || {
+		tail -n 40 "$2/test_$$.log"; echo "$1 failed"; exit 1; }' \
 		- {} "$scratch" || bad=1
 passed=$(find "$scratch" -name 'test_*.log' -exec grep -l 'PASSED' {} + | wc -l)
 printf '%d comparisons, %d unit tests\n' $count "$passed"
