@@ -75,6 +75,7 @@ static __always_inline bool memo_fits(const struct xdp_memo *m,
 {
 	return m->local.d[1] == q->s.to[1] && m->local.d[0] == q->s.to[0] &&
 	       m->epoch == epoch &&
+	       /* short_policy() has set it. NOLINTNEXTLINE(clang-analyzer-core.*) */
 	       m->where == MEMO_WHERE(q->generation, ifindex);
 }
 
