@@ -155,7 +155,7 @@ endif
 
 unit-build: $(UNIT_TESTS)
 tests-build: all unit-build $(BPF_TESTS) $(DIFF_TESTS) bench-build \
-	$(OUT)/vmtest/verifier
+	$(patsubst %.c,$(OUT)/%,$(wildcard vmtest/*.c))
 
 # ---- benchmarks --------------------------------------------------------------
 # Every tests/bench/bench_*.c is a program, linked with the other files there
