@@ -65,15 +65,16 @@ class Account:
             return sum(v for (w, d, r), v in grown.items()
                        if w == way and verdict in (None, d) and
                        reason in (None, r))
-        rx, tx, _ = (b - a for a, b in zip(self.first[1], device))
+        rx, tx, lost = (b - a for a, b in zip(self.first[1], device))
         said = {f"{w} {d} {r}": v for (w, d, r), v in sorted(grown.items()) if v}
-        self.world.log("books", f"{DEVICE}: rx {rx}, tx {tx}; {said}")
+        self.world.log("books", f"{DEVICE}: rx {rx}, tx {tx}, "
+                       f"{lost} passed and then lost by the device; {said}")
         if total("ingress") != rx:
             self.world.broken(f"{DEVICE} took in {rx} frames, the counters say "
                               f"{total('ingress')}: {said}")
-        if total("egress") - total("egress", "drop") != tx:
+        if total("egress") - total("egress", "drop") != tx + lost:
             self.world.broken(
-                f"{DEVICE} sent {tx} frames, the counters say "
+                f"{DEVICE} sent {tx} frames and lost {lost}, the counters say "
                 f"{total('egress') - total('egress', 'drop')}: {said}")
         # Datagrams to the host on this path, by who sent and received them.
         missing = report["in"] - report["in_arrived"]
