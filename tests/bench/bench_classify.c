@@ -45,8 +45,7 @@ static void share(struct bench *b)
 				    b->skel->maps.classes, b->skel->maps.rows };
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, b->skel->obj)
-	{
+	bpf_object__for_each_map(map, b->skel->obj) {
 		int fd = bpf_map__is_internal(map) ?
 				 -1 :
 				 datapath_map_fd(b->host.h->dp,

@@ -78,8 +78,7 @@ static void share(struct cost *c)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, c->skel->obj)
-	{
+	bpf_object__for_each_map(map, c->skel->obj) {
 		const char *name = bpf_map__name(map);
 		int fd = datapath_map_fd(c->h->dp, name);
 

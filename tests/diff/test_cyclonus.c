@@ -73,8 +73,7 @@ static void add_complement(struct rule *r, struct cidr c, const json_t *except)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(except, i, item)
-	{
+	json_array_foreach(except, i, item) {
 		struct cidr hole = build_cidr_of(json_string_value(item));
 		struct cidr half = c;
 
@@ -104,8 +103,7 @@ static void add_rules(struct ruleset *set, const json_t *rules, bool isolated)
 		build_every(r);
 		return;
 	}
-	json_array_foreach(rules, i, item)
-	{
+	json_array_foreach(rules, i, item) {
 		int proto = proto_of(text(item, "protocol"));
 		int first = number(item, "port_lo");
 		int last = number(item, "port_hi");
@@ -135,8 +133,7 @@ static void read_pods(const json_t *step, struct pods *ret)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(step, "pods"), i, item)
-	{
+	json_array_foreach(json_object_get(step, "pods"), i, item) {
 		assert_true(i < PODS_MAX);
 		ret->addr[i] = build_addr(text(item, "ip"));
 		snprintf(ret->name[i], sizeof(ret->name[i]), "%s/%s",
@@ -152,8 +149,7 @@ static struct policy *read_policy(const json_t *step, const struct pods *pods)
 	size_t i, k, g;
 
 	json_array_foreach(json_object_get(step, "resolved_host_policies"), i,
-			   host)
-	{
+			   host) {
 		struct cidr me = { .family = 6, .length = 128 };
 		char name[32];
 
@@ -261,8 +257,7 @@ static void check_step(struct run *run, const json_t *step)
 	read_pods(step, &pods);
 	p = read_policy(step, &pods);
 	assert_true(engines_open(&e, p, run->config, pods.addr, pods.count));
-	json_array_foreach(json_object_get(step, "expected"), i, expected)
-	{
+	json_array_foreach(json_object_get(step, "expected"), i, expected) {
 		for (size_t pair[2] = { 0, 0 }; pair[0] < pods.count; pair[0]++)
 			for (pair[1] = 0; pair[1] < pods.count; pair[1]++)
 				if (pair[0] != pair[1])

@@ -122,10 +122,12 @@ static bool set_peers(const struct mapping *m, struct rule *r,
 	size_t i;
 	const json_t *name;
 
-	json_array_foreach(names, i, name) if (json_array_size(json_object_get(
-						       m->sets,
-						       json_string_value(name))))
-		peers(m, r, json_object_get(m->sets, json_string_value(name)));
+	json_array_foreach(names, i, name)
+		if (json_array_size(
+			    json_object_get(m->sets, json_string_value(name))))
+			peers(m, r,
+			      json_object_get(m->sets,
+					      json_string_value(name)));
 	return r->npeers > 0;
 }
 
@@ -139,8 +141,7 @@ static void ports(const struct mapping *m, struct rule *r, int proto,
 		build_proto(r, proto);
 		return;
 	}
-	json_array_foreach(ranges, i, range)
-	{
+	json_array_foreach(ranges, i, range) {
 		unsigned first = (unsigned)json_integer_value(
 			json_array_get(range, 0));
 		unsigned last = (unsigned)json_integer_value(
@@ -182,12 +183,10 @@ static void named_ports(struct mapping *m, const json_t *names)
 	const json_t *name, *item;
 	size_t i, k;
 
-	json_array_foreach(names, i, name)
-	{
+	json_array_foreach(names, i, name) {
 		json_array_foreach(json_object_get(m->sets,
 						   json_string_value(name)),
-				   k, item)
-		{
+				   k, item) {
 			char cidr[64], proto[8];
 			unsigned port;
 			struct rule *r = add(m, false);
@@ -272,10 +271,9 @@ static bool speaks_of_source(const json_t *rule)
 	json_t *value;
 	bool source = false;
 
-	json_object_foreach((json_t *)rule, key,
-			    value) if (!strncmp(key, "Src", 3) ||
-				       !strncmp(key, "NotSrc", 6))
-		source = true;
+	json_object_foreach((json_t *)rule, key, value)
+		if (!strncmp(key, "Src", 3) || !strncmp(key, "NotSrc", 6))
+			source = true;
 	return source;
 }
 
@@ -284,10 +282,8 @@ static void map_rules(struct mapping *m, const json_t *tier)
 	const json_t *policy, *rule;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(tier, "policies"), i, policy)
-	{
-		json_array_foreach(json_object_get(policy, "rules"), k, rule)
-		{
+	json_array_foreach(json_object_get(tier, "policies"), i, policy) {
+		json_array_foreach(json_object_get(policy, "rules"), k, rule) {
 			const char *action = json_string_value(
 				json_object_get(rule, "Action"));
 

@@ -53,8 +53,7 @@ static json_t *cmd_explain(struct ctl_request *rq)
 	json_t *reply = ctl_ok();
 	size_t i, good = 0;
 
-	json_array_foreach(probes, i, one)
-	{
+	json_array_foreach(probes, i, one) {
 		char *line = json_dumps(one, 0), err[160] = "";
 		struct probe probe;
 		int r = line ? probe_from_json(line, &probe, err, sizeof(err)) :

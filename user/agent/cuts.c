@@ -60,8 +60,9 @@ static void name_filter(struct cuts *c, const struct flow_record *r)
 		 addr_print(&r->key.remote, addr), flow_service_port(r));
 	if (json_array_size(c->kill) >= KILL_MAX)
 		return;
-	json_array_foreach(c->kill, i, one) if (strcmp(json_string_value(one),
-						       text) == 0) return;
+	json_array_foreach(c->kill, i, one)
+		if (strcmp(json_string_value(one), text) == 0)
+			return;
 	json_array_append_new(c->kill, json_string(text));
 }
 

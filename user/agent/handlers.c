@@ -77,8 +77,7 @@ static json_t *get_cidrs(const json_t *list, struct cidr *ret)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach((json_t *)list, i, one)
-	{
+	json_array_foreach((json_t *)list, i, one) {
 		const char *text = json_string_value(one);
 		int r = text ? cidr_parse(text, &ret[i]) : -EINVAL;
 

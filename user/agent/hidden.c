@@ -96,8 +96,7 @@ static bool any_runs(struct agent *a, const json_t *file)
 	uint32_t ifindex;
 	size_t i;
 
-	json_array_foreach(json_object_get(file, "programs"), i, one)
-	{
+	json_array_foreach(json_object_get(file, "programs"), i, one) {
 		ifindex = (uint32_t)json_integer_value(json_array_get(one, 0));
 		if (complete && kept_attached(k->given, k->ngiven, ifindex))
 			continue;

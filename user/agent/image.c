@@ -264,8 +264,7 @@ int agent_load_slots(struct agent *a)
 
 	if (r)
 		return r;
-	json_array_foreach(json_object_get(file, "slots"), i, value)
-	{
+	json_array_foreach(json_object_get(file, "slots"), i, value) {
 		r = slot_from_json(a, value);
 		if (r)
 			break;

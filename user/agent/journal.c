@@ -41,8 +41,9 @@ int journal_write(int dir, const char *name, const json_t *list,
 	size_t i;
 	int r = buf_puts(&b, HEAD);
 
-	json_array_foreach((json_t *)list, i, entry) if (!r)
-		r = add_line(&b, entry);
+	json_array_foreach((json_t *)list, i, entry)
+		if (!r)
+			r = add_line(&b, entry);
 	if (!r) {
 		piece[0] = (struct statefile_piece){ buf_text(&b), b.len };
 		r = statefile_replace(dir, name, piece, 2);

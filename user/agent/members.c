@@ -32,8 +32,7 @@ int members_from_json(const json_t *value, struct member_list *l)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach((json_t *)value, i, one)
-	{
+	json_array_foreach((json_t *)value, i, one) {
 		struct member_change c = {};
 
 		if (json_unpack(one, "[s, s, s]", &how, &group, &text) ||
@@ -172,8 +171,7 @@ int state_apply_members(struct state *s, struct record *r, uint32_t generation)
 
 	if (err)
 		return err;
-	json_array_foreach(list, i, entry)
-	{
+	json_array_foreach(list, i, entry) {
 		if (generation_of(entry) > generation)
 			break;
 		err = apply_entry(r, entry);
@@ -198,7 +196,8 @@ size_t state_member_generations(struct state *s, uint32_t base, uint32_t *ret,
 
 	if (journal_of(s, base, &list))
 		return 0;
-	json_array_foreach(list, i, entry) if (n < max)
-		ret[n++] = generation_of(entry);
+	json_array_foreach(list, i, entry)
+		if (n < max)
+			ret[n++] = generation_of(entry);
 	return n;
 }

@@ -59,9 +59,9 @@ static void link_info(const struct nlattr *info, struct net_link *l)
 {
 	const struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, info) if (mnl_attr_get_type(a) ==
-					      IFLA_INFO_KIND)
-		text_attr(a, l->kind, sizeof(l->kind));
+	mnl_attr_for_each_nested(a, info)
+		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+			text_attr(a, l->kind, sizeof(l->kind));
 }
 
 static int on_link(const struct nlmsghdr *h, void *arg)
@@ -77,8 +77,7 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 	const struct nlattr *a;
 	void *more;
 
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
+	mnl_attr_for_each(a, h, sizeof(*m)) {
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
 			text_attr(a, l.name, sizeof(l.name));
@@ -150,8 +149,7 @@ static int on_addr(const struct nlmsghdr *h, void *arg)
 
 	if (!n.v4 && m->ifa_family != AF_INET6)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
+	mnl_attr_for_each(a, h, sizeof(*m)) {
 		/* On a point-to-point link IFA_ADDRESS is the peer's. */
 		if (mnl_attr_get_type(a) == IFA_LOCAL) {
 			n.addr = addr_attr(a, n.v4);
@@ -206,8 +204,7 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 
 	if (m->rtm_dst_len || m->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(*m))
-	{
+	mnl_attr_for_each(a, h, sizeof(*m)) {
 		if (mnl_attr_get_type(a) == RTA_OIF)
 			mark_default(arg, mnl_attr_get_u32(a));
 		else if (mnl_attr_get_type(a) == RTA_MULTIPATH)

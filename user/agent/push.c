@@ -82,8 +82,9 @@ static json_t *refuse_unassigned(struct push *p, json_t *list)
 	size_t i;
 
 	buf_puts(&text, "no group has this host's address ");
-	json_array_foreach(list, i, one) buf_printf(
-		&text, "%s%s", i ? ", " : "", json_string_value(one));
+	json_array_foreach(list, i, one)
+		buf_printf(&text, "%s%s", i ? ", " : "",
+			   json_string_value(one));
 	buf_puts(&text, ": all to and from it would be dropped "
 			"(--allow-unassigned)");
 	reply = refused(p, buf_text(&text));

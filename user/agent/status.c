@@ -108,8 +108,7 @@ static void suspended_by(const struct policy *p, const size_t *groups, size_t n,
 		return;
 	one = json_pack("{s:s, s:s}", "group", enforced->name, "by",
 			audit->name);
-	json_array_foreach(list, k, value)
-	{
+	json_array_foreach(list, k, value) {
 		if (json_equal(value, one)) {
 			json_decref(one);
 			return;

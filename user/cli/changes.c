@@ -50,8 +50,9 @@ static bool holds(const json_t *list, const json_t *value)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach((json_t *)list, i,
-			   item) if (json_equal(item, value)) return true;
+	json_array_foreach((json_t *)list, i, item)
+		if (json_equal(item, value))
+			return true;
 	return false;
 }
 
@@ -62,8 +63,10 @@ static json_t *as_set(const json_t *list)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach((json_t *)list, i, item) if (json_is_string(item))
-		json_object_set_new(set, json_string_value(item), json_true());
+	json_array_foreach((json_t *)list, i, item)
+		if (json_is_string(item))
+			json_object_set_new(set, json_string_value(item),
+					    json_true());
 	return set;
 }
 
@@ -74,8 +77,7 @@ static void missing_items(struct walk *w, const json_t *list,
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach((json_t *)list, i, item)
-	{
+	json_array_foreach((json_t *)list, i, item) {
 		const char *text = json_string_value(item);
 
 		if (text ? json_object_get(set, text) != NULL :
@@ -117,8 +119,7 @@ static json_t *by_key(const json_t *rules)
 	char key[80];
 	size_t i;
 
-	json_array_foreach((json_t *)rules, i, rule)
-	{
+	json_array_foreach((json_t *)rules, i, rule) {
 		rule_key(rule, key, sizeof(key));
 		json_object_set(object, key, (json_t *)rule);
 	}
@@ -151,14 +152,12 @@ static void compare_rules(struct walk *w, const char *direction,
 
 	snprintf(owner, sizeof(owner), "%s", w->where);
 	w->kind = "rule";
-	json_object_foreach(old, key, value)
-	{
+	json_object_foreach(old, key, value) {
 		snprintf(w->where, sizeof(w->where), "%.100s/%.60s %s", owner,
 			 key, direction);
 		report_if_differs(w, value, json_object_get(new, key));
 	}
-	json_object_foreach(new, key, value)
-	{
+	json_object_foreach(new, key, value) {
 		if (json_object_get(old, key))
 			continue;
 		snprintf(w->where, sizeof(w->where), "%.100s/%.60s %s", owner,
@@ -199,9 +198,9 @@ static void compare_object(struct walk *w, json_t *before, json_t *after)
 
 	json_object_foreach(before, key, value)
 		compare_member(w, key, value, json_object_get(after, key));
-	json_object_foreach(after, key,
-			    value) if (!json_object_get(before, key))
-		compare_member(w, key, NULL, value);
+	json_object_foreach(after, key, value)
+		if (!json_object_get(before, key))
+			compare_member(w, key, NULL, value);
 }
 
 static void compare_named(struct walk *w, const char *kind, json_t *before,
@@ -228,13 +227,11 @@ static void compare_section(struct walk *w, const char *kind, json_t *before,
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(before, name, value)
-	{
+	json_object_foreach(before, name, value) {
 		snprintf(w->where, sizeof(w->where), "%s", name);
 		compare_named(w, kind, value, json_object_get(after, name));
 	}
-	json_object_foreach(after, name, value)
-	{
+	json_object_foreach(after, name, value) {
 		if (json_object_get(before, name))
 			continue;
 		snprintf(w->where, sizeof(w->where), "%s", name);

@@ -76,8 +76,7 @@ static json_t *with_states(const json_t *checks)
 	json_t *rows = json_deep_copy(checks), *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach(rows, i, row) {
 		const char *level = json_string_value(
 			json_object_get(row, "level"));
 

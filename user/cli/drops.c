@@ -40,8 +40,7 @@ static json_t *recent_rows(const json_t *recent)
 	json_t *rows = json_array(), *flow;
 	size_t i;
 
-	json_array_foreach((json_t *)recent, i, flow)
-	{
+	json_array_foreach((json_t *)recent, i, flow) {
 		json_t *row = flow_row(flow);
 
 		json_object_set(row, "reason", json_object_get(flow, "reason"));
@@ -60,8 +59,7 @@ static json_t *legend(const json_t *drops)
 	json_t *rows = json_array(), *drop;
 	size_t i;
 
-	json_array_foreach((json_t *)drops, i, drop)
-	{
+	json_array_foreach((json_t *)drops, i, drop) {
 		const char *reason = json_string_value(
 			json_object_get(drop, "reason"));
 		int number = reason ? reason_from_name(reason) : -1;

@@ -170,8 +170,7 @@ static int print_slice(const json_t *answers)
 	int code = CTL_OK;
 	size_t i;
 
-	json_array_foreach((json_t *)answers, i, answer)
-	{
+	json_array_foreach((json_t *)answers, i, answer) {
 		if (json_object_get(answer, "error"))
 			code = CTL_USAGE;
 		if (json_dumpf(answer, stdout, JSON_COMPACT) ||

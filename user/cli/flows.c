@@ -131,8 +131,7 @@ static bool take_part(const json_t *part, void *arg)
 	json_t *flow;
 	size_t i;
 
-	json_array_foreach(json_object_get(part, "flows"), i, flow)
-	{
+	json_array_foreach(json_object_get(part, "flows"), i, flow) {
 		if (!is_new(l, flow))
 			continue;
 		if (l->cli->vpc)

@@ -34,8 +34,9 @@ static void show_flows(struct cli *cli, const json_t *reply)
 			    "the new rules would not open them again%s",
 			    (long long)by_state,
 			    json_array_size(kill) ? "; to end them:" : "");
-	json_array_foreach(kill, i, filter) writer_text(
-		&cli->out, "  moat flows kill %s", json_string_value(filter));
+	json_array_foreach(kill, i, filter)
+		writer_text(&cli->out, "  moat flows kill %s",
+			    json_string_value(filter));
 	if (json_is_false(json_object_get(reply, "flows_complete")))
 		writer_text(&cli->out,
 			    "there are too many live flows to look "

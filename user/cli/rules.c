@@ -27,8 +27,7 @@ static json_t *named(const json_t *rules)
 	json_t *rows = json_deep_copy(rules), *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach(rows, i, row) {
 		const char *group = json_string_value(
 			json_object_get(row, "group"));
 		const char *rule = json_string_value(

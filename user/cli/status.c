@@ -75,8 +75,7 @@ static json_t *interface_rows(const json_t *interfaces)
 	json_t *rows = json_deep_copy(interfaces), *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach(rows, i, row) {
 		const char *why = text(row, "not_enforcing_why");
 
 		if (!*why)
@@ -132,8 +131,7 @@ static json_t *map_rows(const json_t *memory)
 	json_t *rows = json_array(), *map;
 	size_t i;
 
-	json_array_foreach(json_object_get(memory, "maps"), i, map)
-	{
+	json_array_foreach(json_object_get(memory, "maps"), i, map) {
 		json_int_t one = json_integer_value(
 			json_object_get(map, "planned"));
 

@@ -100,10 +100,10 @@ static int see_qdisc(const struct nlmsghdr *h, void *arg)
 	if ((__u32)tc->tcm_ifindex != r->ifindex ||
 	    tc->tcm_parent != TC_H_CLSACT)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h,
-			  sizeof(*tc)) if (mnl_attr_get_type(a) == TCA_KIND)
-		snprintf(r->found.qdisc, sizeof(r->found.qdisc), "%s",
-			 mnl_attr_get_str(a));
+	mnl_attr_for_each(a, h, sizeof(*tc))
+		if (mnl_attr_get_type(a) == TCA_KIND)
+			snprintf(r->found.qdisc, sizeof(r->found.qdisc), "%s",
+				 mnl_attr_get_str(a));
 	return MNL_CB_OK;
 }
 
@@ -111,9 +111,9 @@ static __u32 prog_id_of(const struct nlattr *options)
 {
 	struct nlattr *a;
 
-	mnl_attr_for_each_nested(
-		a, options) if (mnl_attr_get_type(a) ==
-				TCA_BPF_ID) return mnl_attr_get_u32(a);
+	mnl_attr_for_each_nested(a, options)
+		if (mnl_attr_get_type(a) == TCA_BPF_ID)
+			return mnl_attr_get_u32(a);
 	return 0;
 }
 
@@ -128,9 +128,9 @@ static int see_filter(const struct nlmsghdr *h, void *arg)
 	/* Handle 0 announces a classifier, not a filter of it. */
 	if ((__u32)tc->tcm_ifindex != r->ifindex || !tc->tcm_handle)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h,
-			  sizeof(*tc)) if (mnl_attr_get_type(a) == TCA_OPTIONS)
-		f.prog_id = prog_id_of(a);
+	mnl_attr_for_each(a, h, sizeof(*tc))
+		if (mnl_attr_get_type(a) == TCA_OPTIONS)
+			f.prog_id = prog_id_of(a);
 	if (!r->found.any)
 		r->found.first = f;
 	r->found.any = true;

@@ -129,8 +129,7 @@ bool kept_complete(const struct kept_fd *kept, size_t n)
 
 	if (!obj)
 		return false;
-	bpf_object__for_each_map(map, obj)
-	{
+	bpf_object__for_each_map(map, obj) {
 		_cleanup_close_ int fd = -1;
 
 		if (!complete || map_is_private(bpf_map__name(map)))
@@ -204,8 +203,7 @@ size_t datapath_keepable(struct datapath *dp, struct kept_fd *ret, size_t max)
 
 	if (!pins_enabled(&dp->pins))
 		return 0;
-	bpf_object__for_each_map(map, load_object(dp->load))
-	{
+	bpf_object__for_each_map(map, load_object(dp->load)) {
 		const char *name = bpf_map__name(map);
 
 		if (map_in_set(name))

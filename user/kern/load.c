@@ -146,8 +146,7 @@ static int share_maps(struct moat_bpf *skel, const struct load_spec *spec)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, skel->obj)
-	{
+	bpf_object__for_each_map(map, skel->obj) {
 		const char *name = bpf_map__name(map);
 		__u32 key = bpf_map__key_size(map);
 		__u32 value = bpf_map__value_size(map);
@@ -286,9 +285,9 @@ static bool exceeds(struct bpf_object *obj, __u64 limit)
 
 	if (!limit || object_bytes_planned(obj) <= limit)
 		return false;
-	bpf_object__for_each_map(
-		map, obj) if (bpf_map__fd(map) < 0 &&
-			      !map_is_private(bpf_map__name(map))) return true;
+	bpf_object__for_each_map(map, obj)
+		if (bpf_map__fd(map) < 0 && !map_is_private(bpf_map__name(map)))
+			return true;
 	return false;
 }
 
@@ -338,9 +337,9 @@ int load_clock(struct load **ret, int *ret_prog_fd, int *ret_map_fd)
 	bpf_object__for_each_program(prog, l->skel->obj)
 		bpf_program__set_autoload(prog,
 					  prog == l->skel->progs.moat_clock);
-	bpf_object__for_each_map(map, l->skel->obj) if (
-		bpf_map__set_autocreate(
-			map, map == l->skel->maps.clock)) return -errno;
+	bpf_object__for_each_map(map, l->skel->obj)
+		if (bpf_map__set_autocreate(map, map == l->skel->maps.clock))
+			return -errno;
 	err = bpf_object__load(l->skel->obj);
 	if (err)
 		return err;

@@ -209,8 +209,7 @@ static int pin_set(struct pins *p, struct bpf_object *obj, unsigned set)
 	if (err)
 		return err;
 	empty_folder(path);
-	bpf_object__for_each_map(map, obj)
-	{
+	bpf_object__for_each_map(map, obj) {
 		const char *name = bpf_map__name(map);
 
 		if (!strcmp(name, SET_MARK))
@@ -233,8 +232,7 @@ int pins_add_maps(struct pins *p, struct bpf_object *obj, unsigned set)
 
 	if (!pins_enabled(p))
 		return 0;
-	bpf_object__for_each_map(map, obj)
-	{
+	bpf_object__for_each_map(map, obj) {
 		const char *name = bpf_map__name(map);
 
 		if (map_is_private(name) || map_in_set(name))
@@ -298,8 +296,7 @@ int pins_repair(struct pins *p, const struct load *l)
 		err = make_folder(set_path(p, p->set, "", path));
 	if (err)
 		return err;
-	bpf_object__for_each_map(map, load_object(l))
-	{
+	bpf_object__for_each_map(map, load_object(l)) {
 		const char *name = bpf_map__name(map);
 
 		if (map_is_private(name))

@@ -44,8 +44,9 @@ __u64 object_bytes_planned(struct bpf_object *obj)
 	struct bpf_map *map;
 	__u64 total = 0;
 
-	bpf_object__for_each_map(map, obj) if (bpf_map__autocreate(map))
-		total += map_bytes_planned(map);
+	bpf_object__for_each_map(map, obj)
+		if (bpf_map__autocreate(map))
+			total += map_bytes_planned(map);
 	return total;
 }
 
@@ -63,8 +64,7 @@ size_t datapath_plan(const struct datapath_settings *s,
 	obj = object_sized(s, &owner);
 	if (!obj)
 		return 0;
-	bpf_object__for_each_map(map, obj)
-	{
+	bpf_object__for_each_map(map, obj) {
 		if (!bpf_map__autocreate(map) || n == MAP_PLAN_MAX)
 			continue;
 		snprintf(names[n], sizeof(names[n]), "%s", bpf_map__name(map));

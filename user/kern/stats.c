@@ -136,8 +136,7 @@ size_t stats_maps(struct datapath *dp, struct map_bytes *ret, size_t max)
 	struct bpf_map *map;
 	size_t n = 0;
 
-	bpf_object__for_each_map(map, load_object(dp->load))
-	{
+	bpf_object__for_each_map(map, load_object(dp->load)) {
 		int fd = bpf_map__fd(map);
 
 		if (fd < 0 || n == max)

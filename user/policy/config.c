@@ -168,8 +168,7 @@ static void read_devices(struct diags *d, const struct items *items,
 	}
 	if (ret_auto)
 		*ret_auto = false;
-	for_each_item(i, item, *items)
-	{
+	for_each_item(i, item, *items) {
 		const char *text;
 
 		if (!read_device(d, item, &text))

@@ -58,8 +58,7 @@ static void read_failsafe_ports(struct diags *d, const struct node *node,
 		return;
 	}
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-	{
+	for_each_item(i, item, items) {
 		uint16_t first, last;
 
 		if (!read_ports(d, item, &first, &last))
@@ -79,9 +78,9 @@ static void read_failsafe_peers(struct diags *d, const struct node *node,
 	if (!read_some_items(d, node, "peers", &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items) if (read_cidr(d, item, &cidr) &&
-					  cidrs_add(&list, &cidr, 1))
-		error_out_of_memory(d);
+	for_each_item(i, item, items)
+		if (read_cidr(d, item, &cidr) && cidrs_add(&list, &cidr, 1))
+			error_out_of_memory(d);
 	if (cidrs_unique(&list))
 		error_out_of_memory(d);
 	f->npeers = list.count;
@@ -160,8 +159,7 @@ void config_failsafe(struct diags *d, const struct node *node, struct config *c)
 		return;
 	}
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-	{
+	for_each_item(i, item, items) {
 		struct failsafe_rule *f = &c->failsafe[c->nfailsafe++];
 
 		read_entry(d, item, f);

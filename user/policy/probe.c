@@ -207,8 +207,7 @@ int probe_from_json(const char *line, struct probe *ret, char *err,
 		return complain(&c, "not JSON: %s", error.text);
 	if (!json_is_object(json))
 		return complain(&c, "not a JSON object");
-	json_object_foreach(json, key, value)
-	{
+	json_object_foreach(json, key, value) {
 		int r = read_member(key, value, &p, &c);
 
 		if (r)

@@ -100,8 +100,7 @@ static size_t count_names(struct reader *r)
 {
 	size_t count = 0;
 
-	for_each_document(i, r)
-	{
+	for_each_document(i, r) {
 		for (size_t s = 0; s < ARRAY_SIZE(sections); s++) {
 			struct field *f = &r->top[i][sections[s].key];
 
@@ -140,15 +139,14 @@ bool declare_names(struct reader *r)
 	if (!allocate(r, count))
 		return false;
 	for (size_t s = 0; s < ARRAY_SIZE(sections); s++) {
-		for_each_document(i, r)
-		{
+		for_each_document(i, r) {
 			const struct field *f = &r->top[i][sections[s].key];
 
 			if (!f->value)
 				continue;
-			for_each_pair(key,
-				      f->value) if (key->kind == NODE_SCALAR)
-				declare(r, key, s);
+			for_each_pair(key, f->value)
+				if (key->kind == NODE_SCALAR)
+					declare(r, key, s);
 		}
 	}
 

@@ -63,15 +63,15 @@ static void read_service(struct reader *r, const struct node *key,
 	if (!read_some_items(r->diags, key->next, "a service", &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items) read_entry(r, item, &own->matches);
+	for_each_item(i, item, items)
+		read_entry(r, item, &own->matches);
 }
 
 void read_own_services(struct reader *r)
 {
 	size_t count = 0;
 
-	for_each_document(i, r)
-	{
+	for_each_document(i, r) {
 		struct field *f = &r->top[i][TOP_SERVICES];
 
 		if (f->value && !read_mapping(r->diags, f->value, "services"))
@@ -83,13 +83,11 @@ void read_own_services(struct reader *r)
 		error_out_of_memory(r->diags);
 		return;
 	}
-	for_each_document(i, r)
-	{
+	for_each_document(i, r) {
 		if (!r->top[i][TOP_SERVICES].value)
 			continue;
-		for_each_pair(key,
-			      r->top[i][TOP_SERVICES].value) if (key->kind ==
-								 NODE_SCALAR)
-			read_service(r, key, &r->own[r->nown++]);
+		for_each_pair(key, r->top[i][TOP_SERVICES].value)
+			if (key->kind == NODE_SCALAR)
+				read_service(r, key, &r->own[r->nown++]);
 	}
 }

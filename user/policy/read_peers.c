@@ -69,7 +69,8 @@ bool read_peers(struct reader *r, const struct field *field, long self,
 
 	const struct node *item = items.first;
 	size_t n = 0;
-	for_each_item(i, item, items) n += read_peer(r, item, self, &peers[n]);
+	for_each_item(i, item, items)
+		n += read_peer(r, item, self, &peers[n]);
 	*ret = (struct peer_list){ TAKE_PTR(peers), n };
 	return true;
 }

@@ -62,8 +62,7 @@ static const struct field *top_scalar(struct reader *r, enum top_key key,
 	static const struct field none = { 0 };
 	const struct field *found = NULL;
 
-	for_each_document(i, r)
-	{
+	for_each_document(i, r) {
 		const struct field *f = &r->top[i][key];
 
 		if (!f->key)
@@ -158,7 +157,8 @@ static void read_all(struct reader *r)
 {
 	bool ok = true;
 
-	for_each_document(i, r) ok = read_top(r, i) && ok;
+	for_each_document(i, r)
+		ok = read_top(r, i) && ok;
 	if (!ok)
 		return;
 	read_scalars(r);

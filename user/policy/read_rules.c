@@ -254,7 +254,8 @@ void read_group_rules(struct reader *r, struct group *g, int direction,
 	if (!begin_rules(r, set, field, &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items) read_group_rule(r, item, g, set);
+	for_each_item(i, item, items)
+		read_group_rule(r, item, g, set);
 	check_names(r, set);
 }
 
@@ -267,6 +268,7 @@ void read_nacl_rules(struct reader *r, struct nacl *n, int direction,
 	if (!begin_rules(r, set, field, &items))
 		return;
 	const struct node *item = items.first;
-	for_each_item(i, item, items) read_nacl_rule(r, item, n, set);
+	for_each_item(i, item, items)
+		read_nacl_rule(r, item, n, set);
 	check_numbers(r, set);
 }

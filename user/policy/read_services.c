@@ -59,8 +59,7 @@ static bool read_protocols(struct reader *r, const struct field *field,
 	if (items.count == 1 && item->kind == NODE_SCALAR &&
 	    !strcmp(item->text, "any"))
 		return true;
-	for_each_item(i, item, items)
-	{
+	for_each_item(i, item, items) {
 		int proto = read_protocol(r->diags, item);
 
 		ok = ok && proto >= 0;
@@ -103,8 +102,7 @@ static bool read_port_list(struct reader *r, const struct field *field,
 	for (size_t p = 0; p < protocols->count; p++) {
 		const struct node *item = items.first;
 
-		for_each_item(i, item, items)
-		{
+		for_each_item(i, item, items) {
 			struct service_match m = {
 				.proto = protocols->number[p],
 				.has_ports = true,
@@ -212,8 +210,7 @@ static bool read_icmp_list(struct reader *r, const struct field *field,
 	for (size_t p = 0; p < protocols->count; p++) {
 		const struct node *item = items.first;
 
-		for_each_item(i, item, items)
-		{
+		for_each_item(i, item, items) {
 			struct service_match m = {
 				.proto = protocols->number[p],
 			};
@@ -306,7 +303,8 @@ static bool read_service_list(struct reader *r, const struct service_fields *f,
 	if (!read_some_items(r->diags, f->service.value, "service", &items))
 		return false;
 	const struct node *item = items.first;
-	for_each_item(i, item, items) ok = read_by_name(r, item, ret) && ok;
+	for_each_item(i, item, items)
+		ok = read_by_name(r, item, ret) && ok;
 	return ok;
 }
 

@@ -167,8 +167,7 @@ static void read_prefix_list(struct reader *r, struct addr_set *set,
 		return;
 
 	const struct node *item = items.first;
-	for_each_item(i, item, items)
-	{
+	for_each_item(i, item, items) {
 		struct cidr cidr;
 
 		if (read_cidr(r->diags, item, &cidr))
@@ -275,6 +274,7 @@ void read_set(struct reader *r, struct addr_set *set, const struct node *node)
 	}
 
 	const struct node *item = items.first;
-	for_each_item(i, item, items) include(r, set, item, &list);
+	for_each_item(i, item, items)
+		include(r, set, item, &list);
 	finish_set(r, set, &list);
 }

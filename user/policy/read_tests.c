@@ -152,8 +152,7 @@ static size_t count_entries(struct reader *r, enum top_key key,
 	size_t count = 0;
 	struct items items;
 
-	for_each_document(i, r)
-	{
+	for_each_document(i, r) {
 		struct field *f = &r->top[i][key];
 
 		if (!f->value)
@@ -176,8 +175,7 @@ void read_tests(struct reader *r)
 		error_out_of_memory(r->diags);
 		return;
 	}
-	for_each_document(i, r)
-	{
+	for_each_document(i, r) {
 		const struct field *f = &r->top[i][TOP_TESTS];
 		struct items items;
 
@@ -235,8 +233,7 @@ void read_nevers(struct reader *r)
 		error_out_of_memory(r->diags);
 		return;
 	}
-	for_each_document(i, r)
-	{
+	for_each_document(i, r) {
 		const struct field *f = &r->top[i][TOP_NEVER];
 		struct items items;
 

@@ -57,8 +57,7 @@ static int add_list(const json_t *list, enum column_kind kind, struct buf *ret)
 	json_t *item;
 	int err = 0;
 
-	json_array_foreach((json_t *)list, i, item)
-	{
+	json_array_foreach((json_t *)list, i, item) {
 		if (i && !err)
 			err = buf_puts(ret, ", ");
 		if (!err)

@@ -81,8 +81,7 @@ static int measure(struct layout *l, const json_t *rows)
 
 	for (size_t c = 0; c < l->count; c++)
 		l->width[c] = strlen(l->columns[c].title);
-	json_array_foreach((json_t *)rows, i, row)
-	{
+	json_array_foreach((json_t *)rows, i, row) {
 		for (size_t c = 0; c < l->count; c++) {
 			size_t width;
 
@@ -177,8 +176,7 @@ static int put_rows(struct writer *w, struct layout *l, const json_t *rows)
 	for (size_t c = 0; c < l->count; c++)
 		buf_puts(&cells[c].text, l->columns[c].title);
 	put_row(w, l, cells);
-	json_array_foreach((json_t *)rows, i, row)
-	{
+	json_array_foreach((json_t *)rows, i, row) {
 		for (size_t c = 0; c < l->count; c++) {
 			const struct column *column = &l->columns[c];
 

@@ -75,8 +75,10 @@ static void assert_holds(int n, bool can_go_on)
 
 	assert_int_equal(journal_read(dir, "j", &list, &end), 0);
 	assert_int_equal(json_array_size(list), n);
-	json_array_foreach(list, i, entry) assert_int_equal(
-		json_integer_value(json_object_get(entry, "generation")), i);
+	json_array_foreach(list, i, entry)
+		assert_int_equal(json_integer_value(
+					 json_object_get(entry, "generation")),
+				 i);
 	assert_int_equal(end != 0, can_go_on);
 	json_decref(list);
 }

@@ -28,8 +28,7 @@ static char *changes(const char *before, const char *after)
 	char *text = calloc(1, 4096);
 	size_t i;
 
-	json_array_foreach(list, i, change)
-	{
+	json_array_foreach(list, i, change) {
 		const char *what = json_string_value(
 			json_object_get(change, "change"));
 
