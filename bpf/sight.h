@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What the short ways take for plain: a TCP segment or UDP datagram without
- * options of IPv4, fragments or extension headers, read where it lies, all
- * facts in registers. What it does not take says nothing about a packet; the
- * stages of the long way do.
+ * A plain packet: a TCP segment or UDP datagram without options of IPv4,
+ * fragments or extension headers, read where it lies, all facts in registers.
+ * The short ways and the long one's first look (parse_plain.h) begin with it.
+ * What it does not take says nothing about a packet; the generic parsers do.
  */
 #ifndef MOAT_SIGHT_H
 #define MOAT_SIGHT_H
@@ -22,6 +22,7 @@ struct sight {
 	__u32 ports;	      /* source and, above it, destination, as sent */
 	__u32 length;	      /* of the IP packet */
 	__u32 header;	      /* of IP and transport */
+	const struct tcphdr *tcp; /* unset of UDP */
 	__u8 proto;
 	__u8 tcp_flags; /* as sent; 0 of UDP */
 	bool v4;
@@ -36,6 +37,7 @@ static __always_inline bool sight_tcp(struct sight *s, void *at, void *end)
 	if (at + sizeof(struct tcphdr) > end)
 		return false;
 	offset = (byte[12] >> 4) * 4;
+	s->tcp = at;
 	s->tcp_flags = byte[13];
 	s->ports = *(__u32 *)at;
 	s->header += offset;
