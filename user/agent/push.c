@@ -301,13 +301,17 @@ static void take_back(struct push *p)
 
 /*
  * The disk comes first: dying right after the switch must not lose what was
- * pushed, and a full disk must not be found out afterwards.
+ * pushed, and a full disk must not be found out afterwards. A policy in force
+ * that is not written yet stands in the pending file alone, whose next it is.
  */
 static json_t *put_in_force(struct push *p, uint32_t *ret_generation)
 {
 	struct agent *a = p->agent;
-	int r;
+	int r = agent_unwritten(a) ? agent_write_policy(a) : 0;
 
+	if (r)
+		return failed(p, "the policy in force is not written: state",
+			      r);
 	p->held->record->generation = store_last_generation(a->dp) + 1;
 	r = agent_save_slots(a, &p->compiled.slots);
 	if (!r)
