@@ -89,4 +89,30 @@ is "an unknown one" "$(field a '{"cmd":"rollback","generation":9999}' .code)" 4
 is "by number" "$(field a "{\"cmd\":\"rollback\",\"generation\":$G}" .ok)" true
 yes "is 80" reaches 80
 [ "$(field a '{"cmd":"history"}' '.entries | length')" -ge 4 ] || fail "history is short"
+
+# Which rules are in force goes back too, and they keep their counters: those
+# of the push that was undone are not, over a restart inside the window as well.
+rules() { field a '{"cmd":"rules"}' '[.rules[].rule] | unique | join(" ")'; }
+opened() { field a '{"cmd":"rules"}' '.rules[] | select(.rule == "tcp") | .connections'; }
+walks() { status a .upkeep.walks; }
+sed 's/name: tcp,/name: web,/' "$SANDBOX/p80.yaml" >"$SANDBOX/web.yaml"
+BEFORE=$(opened)
+for way in agent restart; do
+	push_ok a "$SANDBOX/web.yaml" '"confirm_seconds": 60'
+	is "rules of the push" "$(rules)" "ping web"
+	if [ $way = restart ]; then
+		agent_stop a KILL
+		agent_run a
+	fi
+	is "undone" "$(field a '{"cmd":"rollback"}' .ok)" true
+	is "rules of before" "$(rules)" "ping tcp"
+	is "in the metrics" "$(scrape a | grep -c 'moat_rule_connections_total.*rule="web"')" 0
+	W=$(walks)
+	# Slots that nobody holds are given back after two walks.
+	walked() { [ "$(walks)" -ge $((W + 4)) ]; }
+	soon "the flow tables are walked" 60 walked
+	yes "80 is open" reaches 80
+	BEFORE=$((BEFORE + 1))
+	is "counted under its own name" "$(opened)" $BEFORE
+done
 done_testing

@@ -172,6 +172,9 @@ bool agent_unwritten(const struct agent *a);
 /* After a change of own addresses, where the image holds the profiles of
  * these alone: compiles anew and switches; nothing while a push waits. */
 int agent_recompile(struct agent *a);
+/* What is held judges again, after a push was undone: its rules are those in
+ * force, and it fits the addresses of now. */
+int agent_take_up(struct agent *a);
 /* Switches to a new image of what is held, whatever is in force. */
 int agent_replace_image(struct agent *a);
 

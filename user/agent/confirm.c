@@ -75,7 +75,7 @@ json_t *agent_confirm(struct agent *a, uint32_t generation)
 	return reply;
 }
 
-/* The flows' slots are shared by both policies, so nothing moves there. */
+/* Rules keep their counter slots; which of them are in force changes. */
 int agent_undo(struct agent *a, const char *why)
 {
 	int r = store_fall_back(a->dp);
@@ -97,7 +97,7 @@ int agent_undo(struct agent *a, const char *why)
 	log_warning("generation %u rolled back to %u: %s", a->last_undone,
 		    a->current ? a->current->record->generation : 0, why);
 	agent_refresh_locals(a);
-	agent_recompile(a);
+	agent_take_up(a);
 	agent_check_file(a);
 	return 0;
 }

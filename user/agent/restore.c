@@ -221,6 +221,8 @@ static int switch_compiled(struct agent *a, struct compiled *c, bool force)
 	int r;
 
 	if (!force && maps_are_current(a, c)) {
+		/* The file may say of other rules that they are in force. */
+		a->slots_saved = false;
 		slots_free(&a->slots);
 		a->slots = c->slots;
 		c->slots = (struct slots){};
@@ -304,6 +306,11 @@ int agent_recompile(struct agent *a)
 	    a->current->stats.all_profiles)
 		return 0;
 	return switch_to_held(a, false);
+}
+
+int agent_take_up(struct agent *a)
+{
+	return a->pins_hidden ? 0 : switch_to_held(a, false);
 }
 
 int agent_replace_image(struct agent *a)
