@@ -77,6 +77,15 @@ static void on_second(void *arg)
 #endif
 }
 
+static void log_refusal(const char *what, const json_t *reply,
+			const char *error)
+{
+	log_write(LOG_LEVEL_ERROR, "%s: %s", what, error);
+	log_lines(LOG_LEVEL_ERROR,
+		  json_string_value(json_object_get(reply, "diagnostics")) ?:
+									     "");
+}
+
 static void on_hangup(int sig, void *arg)
 {
 	struct agent *a = arg;
@@ -91,10 +100,7 @@ static void on_hangup(int sig, void *arg)
 				   "pushed" :
 				   "nothing changed");
 	else
-		log_write(
-			LOG_LEVEL_ERROR, "reload: %s\n%s", error,
-			json_string_value(json_object_get(reply, "diagnostics")) ?:
-				"");
+		log_refusal("reload", reply, error);
 	notify("READY=1\nSTATUS=reload: %s", *error ? error : "done");
 	json_decref(reply);
 }
@@ -213,10 +219,7 @@ static void push_first(struct agent *a)
 		return;
 	reply = agent_push_file(a, 0);
 	if (ctl_reply_code(reply, &error) != CTL_OK)
-		log_write(
-			LOG_LEVEL_ERROR, "%s: %s\n%s", a->config->policy, error,
-			json_string_value(json_object_get(reply, "diagnostics")) ?:
-				"");
+		log_refusal(a->config->policy, reply, error);
 	json_decref(reply);
 }
 

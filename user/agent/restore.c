@@ -39,7 +39,8 @@ static struct held *hold(struct record *r, int *ret_err)
 	if (*ret_err) {
 		diags_render(&diags, &text);
 		log_write(LOG_LEVEL_ERROR, "stored policy %s: %s", r->policy,
-			  buf_text(&text));
+			  strerror(-*ret_err));
+		log_lines(LOG_LEVEL_ERROR, buf_text(&text));
 		record_free(r);
 		buf_free(&text);
 	}
@@ -251,8 +252,8 @@ static int switch_to_held(struct agent *a, bool force)
 	r = agent_compile(a, a->current, a->built_in, &diags, &c);
 	if (r) {
 		diags_render(&diags, &text);
-		log_write(LOG_LEVEL_ERROR, "compiling: %s %s", strerror(-r),
-			  buf_text(&text));
+		log_write(LOG_LEVEL_ERROR, "compiling: %s", strerror(-r));
+		log_lines(LOG_LEVEL_ERROR, buf_text(&text));
 	} else {
 		r = switch_compiled(a, &c, force);
 		if (!r && a->current)

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -51,6 +52,16 @@ void log_write(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	write_line(level, fmt, ap);
 	va_end(ap);
+}
+
+void log_lines(enum log_level level, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		log_write(level, "%.*s", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
 }
 
 int log_error(int err, const char *fmt, ...)

@@ -18,6 +18,8 @@ enum log_level {
 void log_set_level(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A text of several lines, such as diagnostics: each is a line of the log. */
+void log_lines(enum log_level level, const char *text);
 /* Logs at error level and returns err, for `return log_error(err, ...)`. */
 int log_error(int err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

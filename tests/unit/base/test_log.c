@@ -44,13 +44,18 @@ static void lines(void **state)
 	log_warning("table %s is %d%% full", "flows", 90);
 	log_debug("not shown");
 	err = log_error(-ENOENT, "no %s", "file\nforged");
+	log_lines(LOG_LEVEL_ERROR,
+		  "f:1:2: error: no\n    1 | a\tb\n      | ^\n");
+	log_lines(LOG_LEVEL_ERROR, "");
 	log_set_level(LOG_LEVEL_DEBUG);
 	log_debug("shown");
 	log_set_level(LOG_LEVEL_INFO);
 	release(text, sizeof(text));
 	assert_int_equal(err, -ENOENT);
 	assert_string_equal(text, "<4>table flows is 90% full\n"
-				  "<3>no file?forged\n<7>shown\n");
+				  "<3>no file?forged\n"
+				  "<3>f:1:2: error: no\n<3>    1 | a?b\n"
+				  "<3>      | ^\n<7>shown\n");
 }
 
 static void times(void **state)
