@@ -36,10 +36,18 @@ sed -i 's/mode: enforce/mode: bogus/' "$SANDBOX/a/policy.yaml"
 : >"$SANDBOX/notified"
 kill -HUP "${AGENT_PID[a]}"
 soon "told of the failure" 5 told 'READY=1 STATUS=reload: the policy is refused'
-yes "and why, in the log" grep -q 'policy:3:7: error' "$SANDBOX/a/moatd.log"
+yes "and why, in the log, line by line" grep -q '^<3>policy:3:7: error' "$SANDBOX/a/moatd.log"
+yes "with the line" grep -q '^<3>    3 | mode: bogus$' "$SANDBOX/a/moatd.log"
 is "nothing changed" "$(gen_of a)" "$G"
 yes "still open" tcp b 10.1.0.1 81
 is "reload as a command" "$(field a '{"cmd":"reload"}' .code)" 4
+# Behind a NUL stands what would be lost: refused, not cut (R-18).
+policy "$SANDBOX/a/policy.yaml" enforce 80
+printf '\0      - {rule: nonsense}\n' >>"$SANDBOX/a/policy.yaml"
+is "a NUL in it" "$(field a '{"cmd":"reload"}' .code)" 4
+yes "is named" grep -q 'NUL' <<<"$(field a '{"cmd":"reload"}' .error)"
+is "nothing changed" "$(gen_of a)" "$G"
+soon "and the file differs" 8 differs 1
 rm "$SANDBOX/a/policy.yaml"
 is "no file" "$(field a '{"cmd":"reload"}' .code)" 4
 is "nothing changed" "$(gen_of a)" "$G"

@@ -40,7 +40,7 @@ void agent_check_file(struct agent *a)
 	bool differs = false;
 
 	if (buf_read_file(&text, a->config->policy, MOAT_MAX_DOCUMENT) == 0)
-		differs = !a->current ||
+		differs = !a->current || strlen(buf_text(&text)) != text.len ||
 			  ((a->current->record->members.count ||
 			    strcmp(buf_text(&text),
 				   a->current->record->document) != 0) &&

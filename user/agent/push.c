@@ -423,6 +423,11 @@ json_t *agent_push_file(struct agent *a, uid_t uid)
 	if (r) {
 		reply = ctl_error(CTL_REFUSED, "%s: %s", a->config->policy,
 				  strerror(-r));
+	} else if (strlen(buf_text(&text)) != text.len) {
+		/* Documents are texts from here on: it would end there. */
+		reply = ctl_error(CTL_REFUSED,
+				  "%s: holds a NUL character at byte %zu",
+				  a->config->policy, strlen(buf_text(&text)));
 	} else {
 		rq.document = buf_text(&text);
 		reply = agent_push(a, &rq);
