@@ -56,6 +56,14 @@ double bench_clock(void)
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
+double bench_cpu_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
 FILE *bench_file(const char *name)
 {
 	const char *folder = getenv("MOAT_BENCH_OUT");

@@ -50,8 +50,9 @@ FILE *bench_file(const char *name);
 void bench_plot(const char *name, const char *text);
 /* Median; sorts the values. 0 of none. */
 double bench_median(double *values, size_t n);
-/* CLOCK_MONOTONIC in ns. */
+/* CLOCK_MONOTONIC in ns; the CPU time of this thread. */
 double bench_clock(void);
+double bench_cpu_clock(void);
 void bench_fail(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 

@@ -6,7 +6,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -110,14 +109,6 @@ static void open_bench(struct bench *b)
 	fill_tuples(b);
 }
 
-static double cpu_time(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
 /* ns a tuple, of the CPU time of this thread. */
 static double run(struct bench *b, enum what what)
 {
@@ -129,11 +120,11 @@ static double run(struct bench *b, enum what what)
 	unsigned char frame[64] = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = frame,
 		    .data_size_in = sizeof(frame), .repeat = 1);
-	double began = cpu_time();
+	double began = bench_cpu_clock();
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(progs[what]), &o))
 		bench_fail("test run: %m");
-	return (cpu_time() - began) / CLASSIFY_TUPLES;
+	return (bench_cpu_clock() - began) / CLASSIFY_TUPLES;
 }
 
 /* The classes that the loop finds are those of the image. */

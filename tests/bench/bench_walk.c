@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench/bar.h"
 #include "bench/many_flows.h"
@@ -31,14 +30,6 @@ static bool seen(const struct flow_record *r, void *arg)
 	return true;
 }
 
-static double cpu_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
 static struct walked walk(struct datapath *dp, enum how how)
 {
 	struct walked w = {};
@@ -50,9 +41,9 @@ static struct walked walk(struct datapath *dp, enum how how)
 	int r;
 
 	do {
-		from = cpu_clock();
+		from = bench_cpu_clock();
 		r = how == DUMP ? flows_walk(dp, &s) : flows_expire(dp, &s);
-		took = cpu_clock() - from;
+		took = bench_cpu_clock() - from;
 		w.ns += took;
 		if (took / 1e6 > w.longest_ms)
 			w.longest_ms = took / 1e6;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -346,14 +345,6 @@ static int program_fd(const struct cost *c, enum cost_program which)
 	return bpf_program__fd(programs[which]);
 }
 
-static double cpu_time(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
 static double timed(struct cost *c, int fd, unsigned repeat)
 {
 	struct __sk_buff ctx = { .ifindex = HARNESS_IFINDEX };
@@ -361,11 +352,11 @@ static double timed(struct cost *c, int fd, unsigned repeat)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = c->frame.data,
 		    .data_size_in = c->frame.len - ETH_HLEN, .ctx_in = &ctx,
 		    .ctx_size_in = sizeof(ctx), .repeat = repeat);
-	double began = cpu_time();
+	double began = bench_cpu_clock();
 
 	if (bpf_prog_test_run_opts(fd, &opts))
 		bench_fail("test run: %s", strerror(errno));
-	began = cpu_time() - began;
+	began = bench_cpu_clock() - began;
 	if ((int)opts.retval != TC_ACT_UNSPEC || c->skel->bss->misses)
 		bench_fail("action %d, %llu runs missed", (int)opts.retval,
 			   (unsigned long long)c->skel->bss->misses);

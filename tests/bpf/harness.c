@@ -127,9 +127,38 @@ void harness_mac(struct harness *h, __u32 ifindex, const __u8 mac[6],
 	assert_int_equal(datapath_set_ifaces(h->dp, h->ifaces, h->nifaces), 0);
 }
 
+void failsafe_add4(struct moat_failsafe *f, int direction, __u8 proto,
+		   __u16 first, __u16 last)
+{
+	assert_true(f->count < MOAT_FAILSAFE_MAX);
+	f->entry[f->count] = (struct moat_failsafe_entry){
+		.peer.w[2] = htonl(0xffff),
+		.length = 96,
+		.direction = (__u8)direction,
+		.proto = proto,
+		.number = (__u8)f->count,
+		.first = first,
+		.last = last,
+	};
+	f->count++;
+}
+
 void harness_failsafe(struct harness *h, const struct moat_failsafe *f)
 {
 	assert_int_equal(datapath_set_failsafe(h->dp, f), 0);
+}
+
+struct harness *harness_host(const char *own4, const char *own6)
+{
+	struct harness *h = harness_open(NULL);
+
+	if (own4)
+		harness_own(h, own4, NULL);
+	if (own6)
+		harness_own(h, own6, NULL);
+	harness_iface(h, HARNESS_IFINDEX, own4, own6);
+	datapath_heartbeat(h->dp);
+	return h;
 }
 
 void harness_push(struct harness *h, struct image *image)

@@ -48,6 +48,9 @@ struct outcome {
 /* Small tables, trace on, conventional timeouts, all essentials. */
 void harness_settings(struct datapath_settings *ret);
 struct harness *harness_open(const struct datapath_settings *s); /* NULL: so */
+/* The usual host: these two addresses (or NULL) on its one device, the agent
+ * alive. */
+struct harness *harness_host(const char *own4, const char *own6);
 void harness_close(struct harness *h);
 /* Other load-time constants over the same maps, e.g. settings.fault. */
 void harness_reload(struct harness *h, const struct datapath_settings *s);
@@ -61,6 +64,9 @@ void harness_iface(struct harness *h, __u32 ifindex, const char *first4,
  * the bond whose port it is, or 0. */
 void harness_mac(struct harness *h, __u32 ifindex, const __u8 mac[6],
 		 __u32 port_of);
+/* One more entry: any peer of IPv4. */
+void failsafe_add4(struct moat_failsafe *f, int direction, __u8 proto,
+		   __u16 first, __u16 last);
 void harness_failsafe(struct harness *h, const struct moat_failsafe *f);
 
 void harness_push(struct harness *h, struct image *image);

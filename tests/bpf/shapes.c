@@ -56,12 +56,9 @@ static void forget(struct harness *h)
 
 void shapes_run(const struct shape *shapes, size_t n)
 {
-	struct harness *h = harness_open(NULL);
+	struct harness *h = harness_host("10.0.0.1", "fd00::1");
 
-	harness_own(h, "10.0.0.1", NULL);
-	harness_own(h, "fd00::1", NULL);
 	harness_broadcast(h, "10.0.0.255");
-	harness_iface(h, HARNESS_IFINDEX, "10.0.0.1", "fd00::1");
 	harness_policy(h, SHAPES_POLICY);
 	for (size_t i = 0; i < n; i++) {
 		datapath_heartbeat(h->dp);

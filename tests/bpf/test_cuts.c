@@ -53,11 +53,8 @@ static const struct packet_spec allowed[] = {
 
 static struct harness *host(void)
 {
-	struct harness *h = harness_open(NULL);
+	struct harness *h = harness_host("10.0.0.1", "fd00::1");
 
-	harness_own(h, "10.0.0.1", NULL);
-	harness_own(h, "fd00::1", NULL);
-	harness_iface(h, HARNESS_IFINDEX, "10.0.0.1", "fd00::1");
 	harness_policy(h, SHAPES_POLICY);
 	return h;
 }

@@ -3,9 +3,8 @@
  * Flow tables from user space: walks in slices, expiry that never takes a
  * live flow (F6, G7, R-23), ending one flow.
  */
-#include "bpf/harness.h"
+#include "bpf/numbered.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -16,12 +15,7 @@
 
 static int open_once(void **state)
 {
-	struct datapath_settings s;
-
-	harness_settings(&s);
-	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
-		s.table_entries[i] = ENTRIES;
-	*state = harness_open(&s);
+	*state = numbered_open(ENTRIES);
 	return 0;
 }
 
@@ -29,15 +23,6 @@ static int close_once(void **state)
 {
 	harness_close(*state);
 	return 0;
-}
-
-static struct moat_flow_key key_of(unsigned n)
-{
-	struct moat_flow_key k = harness_key("10.0.0.1", 443, "10.1.0.0",
-					     n & 0xffff, 6);
-
-	k.remote.w[3] |= htonl(n >> 16 & 0xff);
-	return k;
 }
 
 struct keys {
@@ -81,27 +66,6 @@ static int empty_tables(void **state)
 	return 0;
 }
 
-/* Entry n, expiring this many seconds from now. */
-static void put(struct harness *h, enum moat_table t, unsigned n, int seconds)
-{
-	struct moat_flow_key k = key_of(n);
-	struct moat_flow f = {
-		.word = n,
-		.created = 1000 + n,
-		.expires = datapath_jiffies(h->dp) + seconds * SECOND,
-		.layout = MOAT_ABI_VERSION,
-	};
-
-	harness_put_flow(h, t, &k, &f);
-}
-
-static bool there(struct harness *h, enum moat_table t, unsigned n)
-{
-	struct moat_flow_key k = key_of(n);
-
-	return harness_flow(h, t, &k, NULL);
-}
-
 struct seen {
 	unsigned char times[ENTRIES];
 	size_t count, stop_at;
@@ -112,11 +76,9 @@ struct seen {
 static bool see(const struct flow_record *r, void *arg)
 {
 	struct seen *s = arg;
-	unsigned n = (unsigned)r->flow.word;
-	struct moat_flow_key k = key_of(n);
+	unsigned n = numbered_of(r, ENTRIES);
 
-	if (n >= ENTRIES || r->table != s->table ||
-	    memcmp(&k, &r->key, sizeof(k)) || r->flow.created != 1000 + n)
+	if (n == ENTRIES || r->table != s->table)
 		s->wrong++;
 	else
 		s->times[n]++;
@@ -138,7 +100,7 @@ static void walk_sees_each_once(void **state)
 			continue;
 		seen = (struct seen){ .table = t };
 		for (unsigned n = 0; n < 1000; n++)
-			put(h, t, n, 60);
+			numbered_put(h, t, n, 60);
 		do {
 			size_t before = seen.count;
 
@@ -164,7 +126,7 @@ static void walk_stops(void **state)
 	struct flow_slice s = { .max = 256, .fn = see, .arg = &seen };
 
 	for (unsigned n = 0; n < 500; n++)
-		put(h, MOAT_TABLE_FLOWS, n, 60);
+		numbered_put(h, MOAT_TABLE_FLOWS, n, 60);
 	seen = (struct seen){ .stop_at = 3 };
 	assert_int_equal(flows_walk(h->dp, &s), 0);
 	assert_int_equal(seen.count, 3);
@@ -195,16 +157,6 @@ static void empty_table(void **state)
 	assert_int_equal(s.live + s.deleted + seen.count, 0);
 }
 
-static void expire_all(struct harness *h, struct flow_slice *s)
-{
-	int rc;
-
-	do
-		rc = flows_expire(h->dp, s);
-	while (rc > 0);
-	assert_int_equal(rc, 0);
-}
-
 /* Live, just expired (somebody may hold it), expired long enough. */
 static void expiry_waits_five_seconds(void **state)
 {
@@ -219,16 +171,19 @@ static void expiry_waits_five_seconds(void **state)
 		if (t == MOAT_TABLE_FRAGMENTS)
 			continue;
 		for (unsigned n = 0; n < 900; n++)
-			put(h, t, n, n % 3 == 0 ? 60 : n % 3 == 1 ? -1 : -7);
+			numbered_put(h, t, n,
+				     n % 3 == 0 ? 60 :
+				     n % 3 == 1 ? -1 :
+						  -7);
 		seen = (struct seen){ .table = t };
-		expire_all(h, &s);
+		numbered_expire(h, &s);
 		assert_int_equal(s.deleted, 300);
 		assert_int_equal(s.live, 600);
 		assert_int_equal(seen.wrong, 0);
 		assert_int_equal(seen.count, 300);
 		for (unsigned n = 0; n < 900; n++) {
 			assert_int_equal(seen.times[n], n % 3 == 2);
-			assert_int_equal(there(h, t, n), n % 3 != 2);
+			assert_int_equal(numbered_there(h, t, n), n % 3 != 2);
 		}
 	}
 }
@@ -269,24 +224,25 @@ static void new_flow_in_evicting_table_stays(void **state)
 		};
 
 		for (unsigned n = 0; n < 200; n++)
-			put(h, tables[i], n, -60);
-		expire_all(h, &s);
+			numbered_put(h, tables[i], n, -60);
+		numbered_expire(h, &s);
 		assert_true(v.done >= 200);
 		assert_int_equal(s.deleted, 0);
 		for (unsigned n = 0; n < 200; n++)
-			assert_true(there(h, tables[i], n));
+			assert_true(numbered_there(h, tables[i], n));
 	}
 }
 
 static void kill_expires_now(void **state)
 {
 	struct harness *h = *state;
-	struct flow_record r = { .table = MOAT_TABLE_FLOWS, .key = key_of(7) };
+	struct flow_record r = { .table = MOAT_TABLE_FLOWS,
+				 .key = numbered_key(7) };
 	struct moat_flow f;
 	__u64 before, after;
 
-	put(h, MOAT_TABLE_FLOWS, 7, 1000);
-	put(h, MOAT_TABLE_FLOWS, 8, 1000);
+	numbered_put(h, MOAT_TABLE_FLOWS, 7, 1000);
+	numbered_put(h, MOAT_TABLE_FLOWS, 8, 1000);
 	assert_true(harness_flow(h, r.table, &r.key, &r.flow));
 	before = datapath_jiffies(h->dp);
 	assert_int_equal(flows_kill(h->dp, &r), 0);
@@ -296,18 +252,18 @@ static void kill_expires_now(void **state)
 	f.expires = r.flow.expires;
 	assert_memory_equal(&f, &r.flow, sizeof(f));
 	/* Its neighbour lives on. */
-	r.key = key_of(8);
+	r.key = numbered_key(8);
 	assert_true(harness_flow(h, r.table, &r.key, &f));
 	assert_true(f.expires > after + 900 * SECOND);
 	/* Another flow has taken the key since: it is not ended. */
 	r.flow = f;
 	r.flow.created--;
 	assert_int_equal(flows_kill(h->dp, &r), -ENOENT);
-	r.key = key_of(9);
+	r.key = numbered_key(9);
 	assert_int_equal(flows_kill(h->dp, &r), -ENOENT);
 	r.table = MOAT_TABLE_FRAGMENTS;
 	assert_int_equal(flows_kill(h->dp, &r), -EINVAL);
-	r.key = key_of(8);
+	r.key = numbered_key(8);
 	assert_true(harness_flow(h, MOAT_TABLE_FLOWS, &r.key, &f));
 	assert_true(f.expires > after + 900 * SECOND);
 }
@@ -324,7 +280,7 @@ static void large_table_in_slices(void **state)
 	set.table_entries[MOAT_TABLE_FLOWS] = 262144;
 	h = harness_open(&set);
 	for (unsigned n = 0; n < 60000; n++)
-		put(h, MOAT_TABLE_FLOWS, n, n % 2 ? -60 : 60);
+		numbered_put(h, MOAT_TABLE_FLOWS, n, n % 2 ? -60 : 60);
 	do {
 		size_t before = s.live + s.deleted;
 

@@ -30,11 +30,7 @@ static uint16_t id; /* of a datagram: never the same twice */
 
 static int open_once(void **state)
 {
-	h = harness_open(NULL);
-	harness_own(h, OURS, NULL);
-	harness_own(h, OURS6, NULL);
-	harness_iface(h, HARNESS_IFINDEX, OURS, OURS6);
-	datapath_heartbeat(h->dp);
+	h = harness_host(OURS, OURS6);
 	return 0;
 }
 

@@ -6,7 +6,6 @@
  */
 #include "bpf/harness.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/in.h>
 
@@ -30,21 +29,10 @@ static struct datapath_settings settings;
 
 static int open_once(void **state)
 {
-	struct moat_failsafe f = { .count = 2,
-				   .entry = { { .direction = MOAT_INGRESS,
-						.proto = IPPROTO_TCP,
-						.first = 22,
-						.last = 22,
-						.length = 96 },
-					      { .direction = MOAT_INGRESS,
-						.proto = IPPROTO_UDP,
-						.number = 1,
-						.first = 23,
-						.last = 23,
-						.length = 96 } } };
+	struct moat_failsafe f = {};
 
-	f.entry[0].peer.w[2] = f.entry[1].peer.w[2] = htonl(0xffff);
-
+	failsafe_add4(&f, MOAT_INGRESS, IPPROTO_TCP, 22, 22);
+	failsafe_add4(&f, MOAT_INGRESS, IPPROTO_UDP, 23, 23);
 	harness_settings(&settings);
 	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
 		settings.table_entries[i] = i == MOAT_TABLE_EMBRYONIC_IN ?

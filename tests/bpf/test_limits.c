@@ -39,11 +39,7 @@ static struct harness *h;
 
 static int open_once(void **state)
 {
-	h = harness_open(NULL);
-	harness_own(h, "10.0.0.1", NULL);
-	harness_own(h, "fd00::1", NULL);
-	harness_iface(h, HARNESS_IFINDEX, "10.0.0.1", "fd00::1");
-	datapath_heartbeat(h->dp);
+	h = harness_host("10.0.0.1", "fd00::1");
 	return 0;
 }
 

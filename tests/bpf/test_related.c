@@ -5,7 +5,6 @@
  */
 #include "bpf/harness.h"
 
-#include <arpa/inet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 
@@ -41,11 +40,7 @@ static uint16_t port = 2000; /* of a flow: never the same twice */
 
 static int open_once(void **state)
 {
-	h = harness_open(NULL);
-	harness_own(h, OURS, NULL);
-	harness_own(h, OURS6, NULL);
-	harness_iface(h, HARNESS_IFINDEX, OURS, OURS6);
-	datapath_heartbeat(h->dp);
+	h = harness_host(OURS, OURS6);
 	harness_policy(h, policy);
 	return 0;
 }
@@ -253,13 +248,7 @@ static void queries(void **state)
 /* F34: PMTU of the operator's own session. */
 static void failsafe_pair(void **state)
 {
-	struct moat_failsafe f = { .count = 1,
-				   .entry = { { .peer.w[2] = htonl(0xffff),
-						.length = 96,
-						.direction = MOAT_INGRESS,
-						.proto = IPPROTO_TCP,
-						.first = 22,
-						.last = 22 } } };
+	struct moat_failsafe f = {};
 	struct packet_spec ssh = {
 		.family = 4,
 		.from = OURS,
@@ -271,6 +260,7 @@ static void failsafe_pair(void **state)
 	};
 	struct packet_spec p = error4(3, 4, &ssh);
 
+	failsafe_add4(&f, MOAT_INGRESS, IPPROTO_TCP, 22, 22);
 	expect(h, IN, &p, MOAT_DROP, MOAT_REASON_NACL_DENY);
 	harness_failsafe(h, &f);
 	expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_ESSENTIAL_ICMP);

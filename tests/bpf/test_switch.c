@@ -199,17 +199,9 @@ static void assert_no_policy(struct harness *h)
 
 static void set_failsafe(struct harness *h)
 {
-	/* 0.0.0.0/0, in mapped space. */
-	struct moat_failsafe f = {
-		.count = 1,
-		.entry = { { .peer.b = { [10] = 0xff, [11] = 0xff },
-			     .length = 96,
-			     .direction = MOAT_INGRESS,
-			     .proto = 6,
-			     .first = 22,
-			     .last = 22 } }
-	};
+	struct moat_failsafe f = {};
 
+	failsafe_add4(&f, MOAT_INGRESS, 6, 22, 22);
 	harness_failsafe(h, &f);
 }
 

@@ -28,11 +28,7 @@ static struct harness *h;
 
 static int begin(void **state)
 {
-	h = harness_open(NULL);
-	harness_own(h, OURS, NULL);
-	harness_own(h, OURS6, NULL);
-	harness_iface(h, HARNESS_IFINDEX, OURS, OURS6);
-	datapath_heartbeat(h->dp);
+	h = harness_host(OURS, OURS6);
 	harness_policy(h, policy);
 	return 0;
 }

@@ -4,9 +4,8 @@
  * walk. syscall() is replaced here, so that it is known which calls failed;
  * the part of a call that "failed" half-way is really done.
  */
-#include "bpf/harness.h"
+#include "bpf/numbered.h"
 
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -20,7 +19,6 @@
 
 #define ENTRIES 3000
 #define ROOM 16384
-#define SECOND ((__s64)datapath_facts()->hz)
 #define WALKS 60
 
 /* ---- calls that fail ---- */
@@ -133,44 +131,10 @@ long syscall(long number, ...)
 
 /* ---- entries ---- */
 
-static struct moat_flow_key key_of(unsigned n)
-{
-	struct moat_flow_key k = harness_key("10.0.0.1", 443, "10.1.0.0",
-					     n & 0xffff, 6);
-
-	k.remote.w[3] |= htonl(n >> 16 & 0xff);
-	return k;
-}
-
-static void put(struct harness *h, enum moat_table t, unsigned n, int seconds)
-{
-	struct moat_flow_key k = key_of(n);
-	struct moat_flow f = {
-		.word = n,
-		.created = 1000 + n,
-		.expires = datapath_jiffies(h->dp) + seconds * SECOND,
-		.layout = MOAT_ABI_VERSION,
-	};
-
-	harness_put_flow(h, t, &k, &f);
-}
-
-static bool there(struct harness *h, enum moat_table t, unsigned n)
-{
-	struct moat_flow_key k = key_of(n);
-
-	return harness_flow(h, t, &k, NULL);
-}
-
 static int begin(void **state)
 {
-	struct datapath_settings s;
-
 	fault = (struct faults){};
-	harness_settings(&s);
-	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
-		s.table_entries[i] = ROOM;
-	*state = harness_open(&s);
+	*state = numbered_open(ROOM);
 	return 0;
 }
 
@@ -189,11 +153,9 @@ struct seen {
 static bool see(const struct flow_record *r, void *arg)
 {
 	struct seen *s = arg;
-	unsigned n = (unsigned)r->flow.word;
-	struct moat_flow_key k = key_of(n);
+	unsigned n = numbered_of(r, ROOM);
 
-	if (n >= ROOM || memcmp(&k, &r->key, sizeof(k)) ||
-	    r->flow.created != 1000 + n)
+	if (n == ROOM)
 		s->wrong++;
 	else
 		s->times[n]++;
@@ -224,7 +186,7 @@ static void every_entry_once_whatever_fails(void **state)
 	struct harness *h = *state;
 
 	for (unsigned n = 0; n < ENTRIES; n++)
-		put(h, MOAT_TABLE_FLOWS, n, 600);
+		numbered_put(h, MOAT_TABLE_FLOWS, n, 600);
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		static struct seen seen;
 		struct flow_slice s = { .max = 256, .fn = see, .arg = &seen };
@@ -257,7 +219,7 @@ static void busy_for_good(void **state)
 	unsigned slices = 0;
 	int rc;
 
-	put(h, MOAT_TABLE_FLOWS, 1, 600);
+	numbered_put(h, MOAT_TABLE_FLOWS, 1, 600);
 	fault = (struct faults){ .error = EBUSY, .every = 1 };
 	do {
 		unsigned before = fault.calls;
@@ -281,26 +243,16 @@ static void busy_for_good(void **state)
 
 /* ---- deletions ---- */
 
-static void expire_all(struct harness *h, struct flow_slice *s)
-{
-	int rc;
-
-	do
-		rc = flows_expire(h->dp, s);
-	while (rc > 0);
-	assert_int_equal(rc, 0);
-}
-
 static void put_both(struct harness *h)
 {
 	for (unsigned n = 0; n < ENTRIES; n++)
-		put(h, MOAT_TABLE_UDP, n, n % 2 ? 600 : -60);
+		numbered_put(h, MOAT_TABLE_UDP, n, n % 2 ? 600 : -60);
 }
 
 static void assert_the_dead_alone_went(struct harness *h)
 {
 	for (unsigned n = 0; n < ENTRIES; n++)
-		assert_int_equal(there(h, MOAT_TABLE_UDP, n), n % 2);
+		assert_int_equal(numbered_there(h, MOAT_TABLE_UDP, n), n % 2);
 }
 
 /* Each batch fails, half-way or before its first key. */
@@ -315,7 +267,7 @@ static void deletions_that_fail(void **state)
 		fault = (struct faults){ .error = EBUSY,
 					 .every = 3,
 					 .half = half };
-		expire_all(h, &s);
+		numbered_expire(h, &s);
 		assert_true(fault.failed > 0);
 		fault.error = 0;
 		assert_int_equal(s.deleted, ENTRIES / 2);
@@ -334,14 +286,14 @@ static void one_that_stays(void **state)
 	put_both(h);
 	fault = (struct faults){ .error = EBUSY,
 				 .every = 1 << 30,
-				 .never = key_of(100) };
-	expire_all(h, &s);
+				 .never = numbered_key(100) };
+	numbered_expire(h, &s);
 	assert_int_equal(s.deleted, ENTRIES / 2 - 1);
-	assert_true(there(h, MOAT_TABLE_UDP, 100));
+	assert_true(numbered_there(h, MOAT_TABLE_UDP, 100));
 	assert_int_equal(retries(h).undeleted, 1);
 	assert_true(retries(h).count[FLOWS_RETRY_BUSY] >= 4);
 	fault = (struct faults){};
-	expire_all(h, &s);
+	numbered_expire(h, &s);
 	assert_int_equal(s.deleted, ENTRIES / 2);
 	assert_int_equal(retries(h).undeleted, 1);
 	assert_the_dead_alone_went(h);
@@ -365,7 +317,7 @@ static void some_are_gone(void **state)
 	};
 
 	put_both(h);
-	expire_all(h, &s);
+	numbered_expire(h, &s);
 	assert_int_equal(s.deleted, ENTRIES / 2 - ENTRIES / 6);
 	assert_int_equal(s.live, ENTRIES / 2);
 	assert_int_equal(retries(h).undeleted, 0);
@@ -388,9 +340,9 @@ static void *come_and_go(void *arg)
 
 	for (size_t i = 0; !c->stop; i++) {
 		unsigned n = ENTRIES + i * 7919 % (ROOM / 2 - ENTRIES);
-		struct moat_flow_key k = key_of(n);
+		struct moat_flow_key k = numbered_key(n);
 
-		put(c->h, MOAT_TABLE_FLOWS, n, i % 2 ? 600 : -60);
+		numbered_put(c->h, MOAT_TABLE_FLOWS, n, i % 2 ? 600 : -60);
 		if (i % 4 == 1)
 			bpf_map_delete_elem(fd, &k);
 		c->rounds = i;
@@ -411,7 +363,7 @@ static void churn(void **state)
 	pthread_t thread;
 
 	for (unsigned n = 0; n < ENTRIES; n++)
-		put(c.h, MOAT_TABLE_FLOWS, n, 600);
+		numbered_put(c.h, MOAT_TABLE_FLOWS, n, 600);
 	assert_int_equal(pthread_create(&thread, NULL, come_and_go, &c), 0);
 	for (unsigned i = 0; i < WALKS; i++) {
 		struct flow_slice s = { .max = 128,
@@ -420,20 +372,21 @@ static void churn(void **state)
 
 		seen = (struct seen){};
 		for (unsigned n = 0; n < 200; n++)
-			put(c.h, MOAT_TABLE_FLOWS, dead + n, -60);
-		expire_all(c.h, &s);
+			numbered_put(c.h, MOAT_TABLE_FLOWS, dead + n, -60);
+		numbered_expire(c.h, &s);
 		assert_int_equal(seen.wrong, 0);
 		/* Those that were there all the time came once, and stay. */
 		for (unsigned n = 0; n < ENTRIES; n++)
 			assert_int_equal(seen.times[n], 1);
 		for (unsigned n = 0; n < 200; n++)
-			assert_false(there(c.h, MOAT_TABLE_FLOWS, dead + n));
+			assert_false(numbered_there(c.h, MOAT_TABLE_FLOWS,
+						    dead + n));
 	}
 	c.stop = true;
 	pthread_join(thread, NULL);
 	assert_true(c.rounds > 10000);
 	for (unsigned n = 0; n < ENTRIES; n++)
-		assert_true(there(c.h, MOAT_TABLE_FLOWS, n));
+		assert_true(numbered_there(c.h, MOAT_TABLE_FLOWS, n));
 }
 
 #define alone(test) cmocka_unit_test_setup_teardown(test, begin, end)

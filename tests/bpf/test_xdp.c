@@ -5,7 +5,6 @@
  */
 #include "bpf/harness.h"
 
-#include <arpa/inet.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <string.h>
@@ -43,11 +42,7 @@ static uint16_t port = 3000;
 
 static int open_once(void **state)
 {
-	h = harness_open(NULL);
-	harness_own(h, OURS, NULL);
-	harness_own(h, "fd00::1", NULL);
-	harness_iface(h, HARNESS_IFINDEX, OURS, "fd00::1");
-	datapath_heartbeat(h->dp);
+	h = harness_host(OURS, "fd00::1");
 	return 0;
 }
 
@@ -174,22 +169,12 @@ static void leaves(void **state)
 static void failsafe_is_left(void **state)
 {
 	static const struct moat_failsafe none;
-	struct moat_failsafe f = { .count = 2,
-				   .entry = { { .peer.w[2] = htonl(0xffff),
-						.length = 96,
-						.direction = MOAT_INGRESS,
-						.proto = IPPROTO_TCP,
-						.first = 22,
-						.last = 22 },
-					      { .peer.w[2] = htonl(0xffff),
-						.length = 96,
-						.direction = MOAT_EGRESS,
-						.proto = IPPROTO_UDP,
-						.first = 53,
-						.last = 53 } } };
+	struct moat_failsafe f = {};
 	struct packet_spec p = tcp("10.66.0.1", 22, S);
 	struct packet_spec answer = udp("10.66.0.1", 4000);
 
+	failsafe_add4(&f, MOAT_INGRESS, IPPROTO_TCP, 22, 22);
+	failsafe_add4(&f, MOAT_EGRESS, IPPROTO_UDP, 53, 53);
 	answer.sport = 53;
 	dropped(p, MOAT_REASON_NACL_DENY, "n/1");
 	harness_failsafe(h, &f);

@@ -6,7 +6,6 @@
  */
 #include "bpf/harness.h"
 
-#include <arpa/inet.h>
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <string.h>
@@ -186,16 +185,11 @@ static void modes_and_sources(void **state)
 static void what_is_remembered(void **state)
 {
 	static const struct moat_failsafe none;
-	struct moat_failsafe f = { .count = 1,
-				   .entry = { { .peer.w[2] = htonl(0xffff),
-						.length = 96,
-						.direction = MOAT_INGRESS,
-						.proto = IPPROTO_TCP,
-						.first = 440,
-						.last = 450 } } };
+	struct moat_failsafe f = {};
 	struct packet_spec s = from("10.9.0.1", IPPROTO_TCP, 443, S);
 	__u64 before;
 
+	failsafe_add4(&f, MOAT_INGRESS, IPPROTO_TCP, 440, 450);
 	policies(POLICY("enforce", "enforce"));
 	expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
 	before = suppressed();
