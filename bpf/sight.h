@@ -87,12 +87,15 @@ static __always_inline bool sight_ipv4(struct sight *s, void *at, void *end)
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words above");
 
+/* Neither mapped nor loopback addresses: a mapped one shares the key of an IPv4
+ * flow, and no such packet passes (source.h). */
 static __always_inline bool sight_ipv6(struct sight *s, void *at, void *end)
 {
 	struct ipv6hdr *ip = at;
 	__u64 *word = at;
 
-	if (at + sizeof(*ip) > end || *(__u8 *)at >> 4 != 6 || !ip->payload_len)
+	if (at + sizeof(*ip) > end || *(__u8 *)at >> 4 != 6 ||
+	    !ip->payload_len || !word[1] || !word[3])
 		return false;
 	s->from[0] = word[1];
 	s->from[1] = word[2];

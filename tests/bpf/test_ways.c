@@ -223,9 +223,39 @@ static void segments_of_any_size(void **state)
 	same_flow(4, IPPROTO_TCP, 0);
 }
 
+/* A flow's key has no family: IPv6 between the mapped addresses of an IPv4 flow
+ * would go by that one's lease or record. */
+static void mapped_addresses(void **state)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	static struct packet p;
+
+	for (int i = 0; i < 4; i++) {
+		enum attach_hook hook = i & 1 ? OUT : IN;
+		uint8_t proto = protos[i / 2];
+		struct packet_spec s = theirs(6, proto, A);
+
+		flows_clear(quick->dp);
+		flows_clear(slow->dp);
+		establish(quick, 4, proto);
+		establish(slow, 4, proto);
+		s.from = "::ffff:10.9.0.1";
+		s.to = "::ffff:10.0.0.1";
+		if (hook == OUT) {
+			s = packet_reply(&s);
+			s.flags = A;
+		}
+		packet_build(&s, &p);
+		same_outcome(hook, &p, 0);
+		expect(quick, hook, &s, MOAT_DROP, MOAT_REASON_BAD_SOURCE);
+		same_flow(4, proto, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mapped_addresses),
 		cmocka_unit_test(tcp_over_ipv4),
 		cmocka_unit_test(tcp_over_ipv6),
 		cmocka_unit_test(udp),
