@@ -50,7 +50,10 @@ static __always_inline bool handshake_complete(struct pkt *p,
 		return true; /* it was before; there was no room then */
 	if (f->marks & MOAT_MARK_MIDSTREAM)
 		return f->direction != p->dir;
-	return f->direction == p->dir && f->state == MOAT_FLOW_ANSWERED &&
+	/* A RST in between changes the state, but not what was seen. */
+	return f->direction == p->dir &&
+	       (f->state == MOAT_FLOW_ANSWERED ||
+		f->seen[~p->dir & 1] & MOAT_SEEN_SYNACK) &&
 	       p->tcp_flags & TCP_ACK && p->ack - f->synack_seq - 1 < ACK_RANGE;
 }
 

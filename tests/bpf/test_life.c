@@ -112,6 +112,30 @@ static void reset_of_the_half_open(void **state)
 	is(&c, MOAT_TABLE_EMBRYONIC_IN, MOAT_FLOW_NEW, 60);
 }
 
+/* A RST between SYN-ACK and ACK, late or forged, is no reason for which the
+ * flow that goes on stays half-open. */
+static void reset_before_the_third_segment(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct connection c = conn_new(h, 4, IPPROTO_TCP);
+
+		conn_theirs(&c, S, MOAT_REASON_SG_ALLOW);
+		conn_ours(&c, S | A);
+		if (i)
+			conn_theirs(&c, R, MOAT_REASON_ESTABLISHED);
+		else
+			conn_ours(&c, R | A);
+		is(&c, MOAT_TABLE_EMBRYONIC_IN, MOAT_FLOW_RESET, 10);
+		/* What acknowledges no SYN-ACK of ours still earns nothing. */
+		c.theirs.flags = A;
+		c.theirs.ack = 500;
+		expect(h, IN, &c.theirs, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+		assert_int_equal(harness_count(h, MOAT_TABLE_FLOWS), i);
+		conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
+		is(&c, MOAT_TABLE_FLOWS, MOAT_FLOW_ESTABLISHED, 432000);
+	}
+}
+
 /* F32: on an established flow an allowed SYN passes and changes nothing. */
 static void opening_in_the_established(void **state)
 {
@@ -252,6 +276,7 @@ int main(void)
 		fresh(timeouts_of_tcp),
 		fresh(reset_shortens_and_data_revives),
 		fresh(reset_of_the_half_open),
+		fresh(reset_before_the_third_segment),
 		fresh(opening_in_the_established),
 		fresh(opening_the_other_way),
 		fresh(answer_to_nothing),
