@@ -217,6 +217,7 @@ static __noinline void flow_promote(struct pkt *p, struct moat_flow *f,
 		return;
 	}
 	f->marks |= MOAT_MARK_PROMOTED;
+	f->expires = p->now + knobs.timeout[MOAT_TIMEOUT_TCP_HALF_OPEN];
 	if (!rc)
 		count_created(home);
 }

@@ -89,7 +89,10 @@ static __noinline enum moat_reason step_embryonic(struct pkt *p,
 						   MOAT_FLOW_ESTABLISHED;
 		p->settles = tcp_timeout(f);
 	}
-	flow_refresh(p->now, f, knobs.timeout[MOAT_TIMEOUT_TCP_HALF_OPEN]);
+	/* One that may have to wait here lives as long as what it has become. */
+	flow_refresh(p->now, f,
+		     p->settles ? p->settles :
+				  knobs.timeout[MOAT_TIMEOUT_TCP_HALF_OPEN]);
 	return MOAT_REASON_NONE;
 }
 

@@ -136,6 +136,31 @@ static void reset_before_the_third_segment(void **state)
 	}
 }
 
+/*
+ * A port used anew while the former flow's entry, past its expiry, waits to be
+ * deleted: the new flow waits in the half-open table (F6), but lives as long as
+ * what it is, an established one that may fall silent.
+ */
+static void established_while_it_waits(void **state)
+{
+	struct connection c = conn_established(h, 4, IPPROTO_TCP);
+
+	conn_theirs(&c, F | A, MOAT_REASON_ESTABLISHED);
+	conn_ours(&c, F | A);
+	is(&c, MOAT_TABLE_CLOSING, MOAT_FLOW_CLOSING, 120);
+	conn_theirs(&c, S, MOAT_REASON_SG_ALLOW);
+	conn_ours(&c, S | A);
+	is(&c, MOAT_TABLE_EMBRYONIC_IN, MOAT_FLOW_ANSWERED, 60);
+	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
+	is(&c, MOAT_TABLE_EMBRYONIC_IN, MOAT_FLOW_ESTABLISHED, 432000);
+	conn_ours(&c, A);
+	is(&c, MOAT_TABLE_EMBRYONIC_IN, MOAT_FLOW_ESTABLISHED, 432000);
+	assert_int_equal(bpf_map_delete_elem(harness_map(h, "flows"), &c.key),
+			 0);
+	conn_ours(&c, A);
+	is(&c, MOAT_TABLE_FLOWS, MOAT_FLOW_ESTABLISHED, 432000);
+}
+
 /* F32: on an established flow an allowed SYN passes and changes nothing. */
 static void opening_in_the_established(void **state)
 {
@@ -277,6 +302,7 @@ int main(void)
 		fresh(reset_shortens_and_data_revives),
 		fresh(reset_of_the_half_open),
 		fresh(reset_before_the_third_segment),
+		fresh(established_while_it_waits),
 		fresh(opening_in_the_established),
 		fresh(opening_the_other_way),
 		fresh(answer_to_nothing),
