@@ -142,7 +142,9 @@ static __noinline enum moat_reason whose_packet(const struct frame *fr,
 	if (p->flags & PKT_GROUP_ADDRESS && p->dir == MOAT_INGRESS)
 		return MOAT_REASON_NONE;
 	own_entry = bpf_map_lookup_elem(&own, &p->key.local);
-	if (own_entry) {
+	/* Nobody sends from a broadcast address. */
+	if (own_entry && (p->dir == MOAT_INGRESS ||
+			  !(own_entry->flags & MOAT_OWN_BROADCAST))) {
 		if (own_entry->flags & MOAT_OWN_BROADCAST)
 			p->flags |= PKT_GROUP_ADDRESS;
 		else if (addr_is_zero(&own_entry->alias))

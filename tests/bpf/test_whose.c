@@ -19,7 +19,7 @@
 
 static const char policy[] =
 	"version: 1\nname: p\nmode: enforce\nsecurity_groups:\n"
-	"  host:\n    members: [10.0.0.1, \"fd00::1\"]\n    ingress:\n"
+	"  host:\n    members: [10.0.0.1, 10.0.0.255, \"fd00::1\"]\n    ingress:\n"
 	"      - {name: web, from: [any], protocol: [tcp, udp], ports: [80]}\n"
 	"    egress:\n"
 	"      - {name: out, to: [any], protocol: tcp, ports: [443]}\n"
@@ -209,6 +209,9 @@ static void spoofed(void **state)
 	assert_int_equal(harness_count(h, MOAT_TABLE_EMBRYONIC_OUT), 0);
 	in("10.0.0.1", "10.0.0.5", 80, MOAT_DROP, MOAT_REASON_OWN_SOURCE);
 	in("10.0.0.255", "10.0.0.1", 80, MOAT_DROP, MOAT_REASON_BAD_SOURCE);
+	/* A subnet's broadcast address is nobody's, also among members. */
+	out("10.0.0.255", "10.9.0.1", 443, MOAT_DROP,
+	    MOAT_REASON_SPOOFED_SOURCE);
 }
 
 static void age_heartbeat(unsigned seconds)
