@@ -13,19 +13,21 @@
 	(MOAT_WORD_WOULD_DROP | MOAT_WORD_NO_POLICY | MOAT_WORD_FAILSAFE)
 
 /* Whether the group layer is asked again. A flow follows the group of its
- * credited rule, as the new image or, the rule gone, its word knows it. */
-static __always_inline bool asks_groups(struct pkt *p, __u64 word)
+ * credited rule, as the new image or, the rule gone, its word knows it: that
+ * goes to *flags for the next word. */
+static __always_inline bool asks_groups(struct pkt *p, __u64 word, __u64 *flags)
 {
-	__u32 slot = MOAT_WORD_SLOT(word), flags;
+	__u32 slot = MOAT_WORD_SLOT(word), says;
 
+	*flags = word & MOAT_WORD_REEVALUATE;
 	if (word & WORD_ALWAYS)
 		return true;
 	if (slot == MOAT_SLOT_NONE)
 		return p->policy_flags & MOAT_IMAGE_REEVALUATE;
-	flags = slot_flags(p, slot);
-	if (flags & MOAT_SLOT_EXISTS)
-		return flags & MOAT_SLOT_REEVALUATE;
-	return word & MOAT_WORD_REEVALUATE;
+	says = slot_flags(p, slot);
+	if (says & MOAT_SLOT_EXISTS)
+		*flags = says & MOAT_SLOT_REEVALUATE ? MOAT_WORD_REEVALUATE : 0;
+	return *flags;
 }
 
 /*
@@ -65,13 +67,13 @@ static __noinline void flow_absolve(struct pkt *p, struct moat_flow *f)
  */
 static __noinline enum moat_reason rejudge(struct pkt *p, struct moat_flow *f)
 {
-	__u64 word = f->word, flags = word & MOAT_WORD_REEVALUATE;
+	__u64 word = f->word, flags;
 	__u32 reason = MOAT_WORD_REASON(word);
 
 	p->j.nacl[MOAT_INGRESS] = judge_nacl_of_flow(MOAT_INGRESS);
 	p->j.nacl[MOAT_EGRESS] = judge_nacl_of_flow(MOAT_EGRESS);
 	p->j.rule = MOAT_WORD_SLOT(word);
-	if (asks_groups(p, word)) {
+	if (asks_groups(p, word, &flags)) {
 		ask_groups(f->direction,
 			   word & MOAT_WORD_NO_POLICY &&
 				   f->marks & MOAT_MARK_MIDSTREAM);

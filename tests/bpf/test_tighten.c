@@ -119,6 +119,26 @@ static void group_gone(void **state)
 	both(BASE);
 }
 
+/* What a flow keeps of its group is what the last policy with its rule said. */
+static void mind_changed(void **state)
+{
+	static const char *const how[] = { "reevaluate", "keep" };
+
+	for (int i = 0; i < 2; i++) {
+		struct packet_spec p;
+
+		push(how[i], WHOLE);
+		p = connected();
+		push(how[1 - i], WHOLE);
+		expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+		push(how[1 - i], BASE);
+		if (i)
+			expect(h, IN, &p, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+		else
+			expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+	}
+}
+
 static void nacl_at_once(void **state)
 {
 	static const char *const how[] = { "keep", "reevaluate" };
@@ -143,9 +163,8 @@ static void nacl_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rule_gone),
-		cmocka_unit_test(member_gone),
-		cmocka_unit_test(group_gone),
+		cmocka_unit_test(rule_gone),	cmocka_unit_test(member_gone),
+		cmocka_unit_test(group_gone),	cmocka_unit_test(mind_changed),
 		cmocka_unit_test(nacl_at_once),
 	};
 
