@@ -88,7 +88,7 @@ is "confirmed" "$(field a '{"cmd":"confirm"}' .ok)" true
 is "an unknown one" "$(field a '{"cmd":"rollback","generation":9999}' .code)" 4
 is "by number" "$(field a "{\"cmd\":\"rollback\",\"generation\":$G}" .ok)" true
 yes "is 80" reaches 80
-[ "$(field a '{"cmd":"history"}' '.entries | length')" -ge 4 ] || fail "history is short"
+[ "$(field a '{"cmd":"history"}' '.entries?[]?.generation' | grep -c .)" -ge 4 ] || fail "history is short"
 
 # Which rules are in force goes back too, and they keep their counters: those
 # of the push that was undone are not, over a restart inside the window as well.

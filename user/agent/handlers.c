@@ -264,21 +264,41 @@ static json_t *cmd_show(struct ctl_request *rq)
 	return show(old, a);
 }
 
+/* Documents are megabytes, and each generation has all its members: one a
+ * part, and others have their turn in between. */
+struct history {
+	struct agent *agent;
+	uint32_t generations[64];
+	size_t next, count;
+};
+
+static int history_next(void *state, json_t **ret)
+{
+	CLEANUP(record) struct record *r = NULL;
+	struct history *h = state;
+
+	if (h->next == h->count) {
+		*ret = ctl_ok();
+		return 0;
+	}
+	/* One that was dropped meanwhile is no part of it. */
+	if (state_load_generation(h->agent->state, h->generations[h->next++],
+				  &r) == 0)
+		*ret = json_pack("{s:[o]}", "entries", record_json(r));
+	return 1;
+}
+
 static json_t *cmd_history(struct ctl_request *rq)
 {
-	struct agent *a = rq->arg;
-	json_t *list = json_array(), *reply = ctl_ok();
-	uint32_t generations[64];
-	size_t i, n = state_history(a->state, generations, 64);
+	struct history *h = calloc(1, sizeof(*h));
 
-	for (i = 0; i < n; i++) {
-		CLEANUP(record) struct record *r = NULL;
-
-		if (state_load_generation(a->state, generations[i], &r) == 0)
-			json_array_append_new(list, record_json(r));
-	}
-	json_object_set_new(reply, "entries", list);
-	return reply;
+	if (!h)
+		return ctl_error(CTL_USAGE, "out of memory");
+	h->agent = rq->arg;
+	h->count = state_history(h->agent->state, h->generations,
+				 ARRAY_SIZE(h->generations));
+	rq->stream = (struct ctl_stream){ history_next, free, h };
+	return NULL;
 }
 
 static json_t *cmd_metrics(struct ctl_request *rq)

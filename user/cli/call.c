@@ -69,6 +69,13 @@ static void say_refusal(const json_t *reply, const char *error)
 int call_on(struct cli *cli, struct ctl_client *client, json_t *request,
 	    json_t **ret_reply)
 {
+	return call_parts(cli, client, request, &(struct call_parts){},
+			  ret_reply);
+}
+
+int call_parts(struct cli *cli, struct ctl_client *client, json_t *request,
+	       const struct call_parts *parts, json_t **ret_reply)
+{
 	_cleanup_json_ json_t *sent = request;
 	const char *error = "";
 	json_t *reply = NULL;
@@ -77,7 +84,7 @@ int call_on(struct cli *cli, struct ctl_client *client, json_t *request,
 	if (!sent)
 		return call_failed(cli, -ENOMEM);
 	progress_begin("waiting for the agent");
-	err = ctl_call(client, sent, NULL, NULL, &reply);
+	err = ctl_call(client, sent, parts->fn, parts->arg, &reply);
 	progress_end();
 	if (err)
 		return call_failed(cli, err);

@@ -24,6 +24,13 @@ struct ctl_client *call_connect_quiet(const struct cli *cli, bool look);
  */
 int call_on(struct cli *cli, struct ctl_client *client, json_t *request,
 	    json_t **ret_reply);
+/* The same where the reply has parts: fn as for ctl_call(). */
+struct call_parts {
+	ctl_part_fn fn;
+	void *arg;
+};
+int call_parts(struct cli *cli, struct ctl_client *client, json_t *request,
+	       const struct call_parts *parts, json_t **ret_reply);
 /* call_connect() and call_on(). */
 int call_agent(struct cli *cli, bool look, json_t *request, json_t **ret_reply);
 

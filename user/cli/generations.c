@@ -120,13 +120,23 @@ static const struct column history_columns[] = {
 	{ "message", "message" },
 };
 
+static bool gather(const json_t *part, void *entries)
+{
+	json_array_extend(entries, json_object_get(part, "entries"));
+	return true;
+}
+
 static int run_history(struct cli *cli, const struct args *args)
 {
-	_cleanup_json_ json_t *reply = NULL;
-	int code = call_agent(cli, true, json_pack("{s:s}", "cmd", "history"),
-			      &reply);
-	json_t *entries = json_object_get(reply, "entries");
+	CLEANUP(ctl_client)
+	struct ctl_client *client = call_connect(cli, true);
+	_cleanup_json_ json_t *reply = NULL, *entries = json_array();
+	int code;
 
+	if (!client)
+		return CTL_UNREACHABLE;
+	code = call_parts(cli, client, json_pack("{s:s}", "cmd", "history"),
+			  &(struct call_parts){ gather, entries }, &reply);
 	if (code)
 		return code;
 	writer_value(&cli->out, entries);

@@ -62,13 +62,21 @@ int member_list_add(struct member_list *l, const struct member_change *c)
 
 int member_list_copy(const struct member_list *from, struct member_list *ret)
 {
-	struct member_list copy = { 0 };
+	struct member_list copy = { .item = calloc(from->count + 1,
+						   sizeof(*copy.item)),
+				    .cap = from->count + 1 };
 
+	if (!copy.item)
+		return -ENOMEM;
+	/* Nothing lies within another, and each change copies the list. */
 	for (size_t i = 0; i < from->count; i++) {
-		if (member_list_add(&copy, &from->item[i])) {
+		copy.item[i] = from->item[i];
+		copy.item[i].group = strdup(from->item[i].group);
+		if (!copy.item[i].group) {
 			member_list_free(&copy);
 			return -ENOMEM;
 		}
+		copy.count++;
 	}
 	*ret = copy;
 	return 0;

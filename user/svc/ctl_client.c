@@ -152,7 +152,7 @@ static int next_object(struct ctl_client *c, int64_t deadline, json_t **ret)
 	}
 	if (r < 0)
 		return r == -EMSGSIZE ? -EBADMSG : r;
-	return ctl_parse(line, ret, err, sizeof(err));
+	return ctl_parse_reply(line, ret, err, sizeof(err));
 }
 
 static int send_request(struct ctl_client *c, const json_t *request,

@@ -87,14 +87,18 @@ static bool too_many_values(const char *line)
 
 int ctl_parse(const char *line, json_t **ret, char *err, size_t errlen)
 {
-	json_error_t error;
-	json_t *value;
-
 	if (too_many_values(line)) {
 		snprintf(err, errlen, "more than %u values", CTL_VALUES_MAX);
 		return -EBADMSG;
 	}
-	value = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+	return ctl_parse_reply(line, ret, err, errlen);
+}
+
+int ctl_parse_reply(const char *line, json_t **ret, char *err, size_t errlen)
+{
+	json_error_t error;
+	json_t *value = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+
 	if (!value) {
 		snprintf(err, errlen, "column %d: %s", error.column,
 			 error.text);

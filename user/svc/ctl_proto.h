@@ -82,8 +82,8 @@
  *           policy, revision, mode, sha256, time, message, members     [r]
  *           (document as it was pushed; with members over it: canonical,
  *           with them in it)
- * history-> entries [{generation, policy, revision, sha256, time, message,
- *           uid, members}], newest first                                [r]
+ * history-> parts {entries: [{generation, policy, revision, sha256, time,
+ *           message, uid, members}, ...]}, newest first                 [r]
  * explain   document (absent: policy in force), probes [objects in the form
  *           of explain --batch], engine "kernel"|"image"|"reference",
  *           replies false (true: also judge the reply of an allowed
@@ -109,7 +109,7 @@
 
 /* Bytes of one line, its newline included; longer ones end the connection. */
 #define CTL_MESSAGE_MAX (16u << 20)
-/* Values of one message, nested ones counted; explain sends 4,096 packets. */
+/* Values of one request, nested ones counted; explain sends 4,096 packets. */
 #define CTL_VALUES_MAX (1u << 18)
 
 /* Exit codes of interface.md section 3, as carried in "code". */
@@ -142,6 +142,8 @@ void ctl_lines_free(struct ctl_lines *l);
 
 /* A line to an object with unique keys. 0; -EBADMSG with a message in err. */
 int ctl_parse(const char *line, json_t **ret, char *err, size_t errlen);
+/* The same of a line that the agent sent: however many values it has. */
+int ctl_parse_reply(const char *line, json_t **ret, char *err, size_t errlen);
 /* Appends value as one line. 0; -EMSGSIZE, -ENOMEM or -EINVAL, *out as was. */
 int ctl_append(struct buf *out, const json_t *value);
 
