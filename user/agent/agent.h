@@ -90,6 +90,8 @@ struct agent {
 	size_t nifaces;
 	struct local *locals;
 	size_t nlocals;
+	size_t own_left_out;	/* own addresses that the programs don't know */
+	size_t ifaces_left_out; /* taken devices that have no entry there */
 	struct netmonitor *monitor;
 	int refresh_timer;
 	uint64_t drift_repairs;

@@ -147,7 +147,7 @@ bool agent_iface_enforcing(const struct agent *a, const struct iface *i)
 	struct store_state s;
 
 	if (!i->selection.taken || !i->known_type || !tc_ok(i) ||
-	    a->pins_hidden || a->corrupt || !a->current ||
+	    a->pins_hidden || a->corrupt || !a->current || a->own_left_out ||
 	    held_audit(a->current, a->config))
 		return false;
 	store_state(a->dp, &s);
@@ -252,5 +252,18 @@ json_t *agent_degraded(const struct agent *a)
 	}
 	if (!taken)
 		add(list, "no interface is selected");
+	/* Unknown addresses are another host's: in, nothing judges them. */
+	if (a->own_left_out)
+		add(list,
+		    "this host has %zu addresses, above %d: to %zu of them "
+		    "everything passes, and from them nothing",
+		    MOAT_OWN_MAX + a->own_left_out, MOAT_OWN_MAX,
+		    a->own_left_out);
+	if (a->ifaces_left_out)
+		add(list,
+		    "%zu of %zu selected interfaces have no entry of their own "
+		    "(there are %d): they have no counters, and broadcast and "
+		    "multicast to them is to no group's address",
+		    a->ifaces_left_out, taken, MOAT_IFACES - 1);
 	return list;
 }

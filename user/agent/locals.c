@@ -100,10 +100,13 @@ int locals_own(const struct local *l, size_t n, struct own_entry **ret,
 
 	if (!own)
 		return -ENOMEM;
-	for (i = 0; i < n; i++)
-		own[count++] = (struct own_entry){
-			l[i].net.addr, { l[i].alias, 0, l[i].net.ifindex }
-		};
+	/* Where there are too many the last are left out. */
+	for (i = 0; i < 2 * n; i++)
+		if (l[i % n].judged == (i < n))
+			own[count++] = (struct own_entry){
+				l[i % n].net.addr,
+				{ l[i % n].alias, 0, l[i % n].net.ifindex }
+			};
 	for (i = 0; i < n; i++)
 		if (!addr_equal(&l[i].net.broadcast, &none) &&
 		    !addr_equal(&l[i].net.broadcast, &l[i].net.addr))

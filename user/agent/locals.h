@@ -27,8 +27,8 @@ int locals_compute(const struct netfacts *f, const struct selection *s,
  * and temporary ones, which take over another's profile. */
 bool local_needs_group(const struct local *l);
 
-/* Entries of the datapath's map: addresses with their aliases, then the
- * broadcast addresses. Owned by the caller. */
+/* Entries of the datapath's map: judged addresses, then the others, with their
+ * aliases, then the broadcast addresses. Owned by the caller. */
 int locals_own(const struct local *l, size_t n, struct own_entry **ret,
 	       size_t *ret_count);
 /* First global address of each family of an interface, for multicast. */

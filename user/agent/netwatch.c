@@ -32,15 +32,17 @@ static bool wanted(const struct iface *i)
 
 /* ---- addresses ---- */
 
+/* Too many: those that fit are judged, and it is told that others are not. */
 static int set_own(struct agent *a)
 {
 	_cleanup_free_ struct own_entry *own = NULL;
 	size_t n = 0;
 	int r = locals_own(a->locals, a->nlocals, &own, &n);
 
-	if (!r && n > MOAT_OWN_MAX)
-		r = -E2BIG;
-	return r ? r : datapath_set_own(a->dp, own, n);
+	if (r)
+		return r;
+	a->own_left_out = n > MOAT_OWN_MAX ? n - MOAT_OWN_MAX : 0;
+	return datapath_set_own(a->dp, own, n - a->own_left_out);
 }
 
 /* The bond that is taken, of a port that is not; 0: none. */
@@ -60,6 +62,7 @@ static int set_ifaces(struct agent *a)
 	struct moat_iface list[MOAT_IFACES - 1];
 	const struct iface *i, *end = a->ifaces + a->nifaces;
 	size_t n = 0;
+	int r;
 
 	for (i = a->ifaces; i < end && n < ARRAY_SIZE(list); i++) {
 		if (!wanted(i))
@@ -71,7 +74,14 @@ static int set_ifaces(struct agent *a)
 	for (i = a->ifaces; i < end && n < ARRAY_SIZE(list); i++)
 		if (!wanted(i) && port_of(a, i))
 			list[n++] = select_entry(&i->link, port_of(a, i));
-	return datapath_set_ifaces(a->dp, list, n);
+	r = datapath_set_ifaces(a->dp, list, n);
+	a->ifaces_left_out = 0;
+	for (i = a->ifaces; i < end; i++)
+		a->ifaces_left_out += wanted(i) &&
+				      datapath_iface_index(a->dp,
+							   i->link.ifindex) ==
+					      MOAT_IFACES - 1;
+	return r;
 }
 
 static bool same_addresses(const struct local *a, size_t na,
