@@ -14,10 +14,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "bpf/place.h"
 
 #define ON_THE_WAY 150 /* of the paced port; queues hold 1,000 of all */
 #define BATCH 16
+#define JUDGED_SECONDS 30
+#define OUR_MAC "02:00:00:00:00:01"
 #define SOURCE_PORTS 24000 /* each sender's: old and new flows alike */
 
 static int listener(unsigned port)
@@ -48,6 +51,7 @@ void flood_open(struct flood *f)
 	s.table_entries[MOAT_TABLE_UDP] = 262144;
 	f->h = harness_open(&s);
 	f->ifindex = place_veth("flood0", "flood1");
+	place_run("ip link set flood0 address " OUR_MAC);
 	f->peer = place_child();
 	place_run("ip link set flood1 netns %d", (int)f->peer);
 	place_run("ip addr add 10.0.0.1/24 dev flood0");
@@ -56,6 +60,11 @@ void flood_open(struct flood *f)
 		(int)f->peer);
 	place_run("nsenter --net=/proc/%d/ns/net ip link set flood1 up",
 		  (int)f->peer);
+	/* What waits for an answer to ARP stands in a shorter queue. */
+	place_run(
+		"nsenter --net=/proc/%d/ns/net ip neigh replace 10.0.0.1 lladdr " OUR_MAC
+		" dev flood1 nud permanent",
+		(int)f->peer);
 	harness_own(f->h, "10.0.0.1", NULL);
 	harness_iface(f->h, f->ifindex, "10.0.0.1", NULL);
 	assert_int_equal(attach_tc(f->h->dp, f->ifindex, hook), 0);
@@ -199,11 +208,36 @@ void flood_start(struct flood *f, unsigned paced)
 	}
 }
 
+static unsigned long missing(const struct flood *f)
+{
+	static const enum moat_reason reasons[] = { MOAT_REASON_SG_ALLOW,
+						    MOAT_REASON_ESTABLISHED,
+						    MOAT_REASON_SG_NO_MATCH,
+						    MOAT_REASON_NACL_DENY };
+	unsigned entry = datapath_iface_index(f->h->dp, f->ifindex);
+	unsigned long n = 0;
+	struct iface_stats s;
+
+	assert_int_equal(stats_iface(f->h->dp, entry, &s), 0);
+	for (unsigned i = 0; i < FLOOD_PORTS; i++)
+		n += flood_sent(f, i);
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		n -= s.direction[MOAT_INGRESS].count[reasons[i]].packets;
+	return n;
+}
+
 void flood_stop(struct flood *f)
 {
 	f->stop = true;
 	for (int i = 0; i < FLOOD_SENDERS; i++)
 		pthread_join(f->sender[i], NULL);
+	/* A busy machine may leave them in a queue for a while. */
+	for (int i = 0; i < JUDGED_SECONDS * 100 && missing(f); i++)
+		usleep(10000);
+	if (missing(f))
+		print_message(
+			"%lu packets were judged for no reason of these\n",
+			missing(f));
 	f->drained = true;
 	pthread_join(f->receiver, NULL);
 }

@@ -37,7 +37,8 @@ struct flood {
 /* The pair, the instance attached to our end; before any policy. */
 void flood_open(struct flood *f);
 void flood_start(struct flood *f, unsigned paced);
-/* Ends the senders, then waits until nothing arrives any more. */
+/* Ends the senders, then waits until the programs have seen all that was sent
+ * and nothing arrives any more. */
 void flood_stop(struct flood *f);
 void flood_close(struct flood *f);
 unsigned long flood_sent(const struct flood *f, unsigned port);

@@ -304,6 +304,13 @@ listening() { in_ns "$1" ss -Htln "sport = :$2" | grep -q .; }
 
 # tcp NS ADDR PORT: can a connection be opened within a second?
 tcp() { in_ns "$1" nc -z -w "$WAIT" "$2" "$3"; }
+# syns_again NS: how many SYN it has repeated, as one attempt does by and by
+syns_again() {
+	# shellcheck disable=SC2016 # awk's own
+	in_ns "$1" awk '$1 == "TcpExt:" && at { print $at }
+		$1 == "TcpExt:" && !at { for (at = NF; $at != "TCPSynRetrans"; at--); }' \
+		/proc/net/netstat
+}
 # icmp NS ADDR
 icmp() { in_ns "$1" ping -nq -c 1 -W "$WAIT" "$2"; }
 # enforcing NS [IF]: as the metric says
