@@ -12,6 +12,7 @@ policy "$SANDBOX/p.yaml" enforce 80
 agent_start a 'failsafe: []'
 push_ok a "$SANDBOX/p.yaml"
 xdp() { metric a moat_interface_attached interface=eth0 hook=xdp "attach=$1"; }
+none() { is "$1" "$(metric a moat_interface_attached interface=eth0 hook=xdp)" 0; }
 verdicts() {
 	yes "$1: open" tcp b 10.1.0.1 80
 	yes "$1: open, IPv6" tcp b fd00:1::1 80
@@ -21,7 +22,7 @@ verdicts() {
 }
 restart_with() { agent_stop a; agent_start a "failsafe: []
 xdp: $1"; }
-is "none is the default" "$(xdp none)" 0
+none "none is the default"
 verdicts none
 is "not by XDP" "$(metric a moat_xdp_dropped_packets_total)" 0
 restart_with generic
@@ -55,12 +56,12 @@ is "not by XDP" "$(dropped)" "$before"
 in_ns b ip neigh flush all
 verdicts 'new MAC address'
 restart_with auto
-is "auto never takes veth" "$(xdp none)" 0
+none "auto never takes veth"
 is "why" "$(status a '.interfaces[] | select(.name == "eth0") | .xdp_why')" \
 	'xdp: auto takes physical devices only'
 verdicts auto
 restart_with none
-is "taken away" "$(xdp none)" 0
+none "taken away"
 verdicts 'none again'
 
 # Somebody else's XDP program stays, ours is left out, tc enforces. A guest of
@@ -76,7 +77,7 @@ bpftool prog load "$SANDBOX/x.o" "$SANDBOX/bpf/foreign" type xdp || fail "load"
 in_ns a bpftool net attach xdpgeneric pinned "$SANDBOX/bpf/foreign" dev eth0 || fail "attach"
 agent_start a 'failsafe: []
 xdp: generic'
-is "refused" "$(xdp none)" 0
+none "refused"
 [ -n "$(status a '.interfaces[] | select(.name == "eth0") | .xdp_why')" ] || fail "no reason"
 verdicts 'beside a foreign program'
 yes "it is still there" sh -c "nsenter --net=/run/netns/$(ns a) ip link show eth0 | grep -q xdpgeneric"

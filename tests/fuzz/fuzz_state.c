@@ -2,8 +2,8 @@
 /*
  * Saved state: any bytes as a file of the state directory. The first byte of
  * an input says which: 'c' committed.json, 'h' one of the history, 's'
- * slots.json, 'p' programs.json, and gets the first line with its checksum, as
- * a file would that somebody wrote on purpose; a capital takes the bytes as
+ * slots.json, 'p' programs.json, 'x' xdp.json, and gets the first line with its
+ * checksum, as a file would that somebody wrote on purpose; a capital takes the bytes as
  * they are. In the line of JSON a first "@" between quotes becomes this
  * machine's id, a first "#" the checksum of the document behind the line.
  */
@@ -28,10 +28,9 @@ static const struct {
 	char which;
 	const char *name;
 } files[] = {
-	{ 'c', "committed.json" },
-	{ 'h', "history/00000007.json" },
-	{ 's', "slots.json" },
-	{ 'p', "programs.json" },
+	{ 'c', "committed.json" }, { 'h', "history/00000007.json" },
+	{ 's', "slots.json" },	   { 'p', "programs.json" },
+	{ 'x', "xdp.json" },
 };
 
 static void remove_files(void)
@@ -201,6 +200,23 @@ static void check_programs(void)
 	json_decref(file);
 }
 
+/* Either nothing is attached, or what is can be recorded and read again. */
+static void check_boots(void)
+{
+	struct boots b, again;
+
+	boots_load(&b, state, "this boot");
+	must(!b.unreadable || b.unreadable == -EBADMSG);
+	if (boots_held(&b)) {
+		must(boots_begin(&b, "native", "eth0") == -EPERM);
+		return;
+	}
+	must(boots_begin(&b, "native", "eth0") == 0);
+	boots_load(&again, state, "another boot");
+	must(!again.unreadable && again.unclean == b.unclean + 1);
+	must(boots_close(&b) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf text = { 0 };
@@ -218,6 +234,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_policies();
 		check_slots();
 		check_programs();
+		check_boots();
 		remove_files();
 	}
 	buf_free(&text);

@@ -256,6 +256,8 @@ static int start(struct agent *a)
 		r = open_state(a);
 	if (!r)
 		r = agent_find_hidden(a);
+	if (!r)
+		agent_start_xdp(a);
 	if (!r && !a->dp)
 		r = agent_open_datapath(a);
 	keep_opened(&a->keep);
@@ -306,6 +308,8 @@ static int run(struct config *config, const char *path)
 			log_error(r,
 				  "loop: %s; what is attached goes on judging",
 				  strerror(-r));
+		else
+			agent_stop_xdp(&a);
 	} else {
 		log_error(r, "not started: %s", strerror(-r));
 	}
@@ -322,10 +326,29 @@ static int detach(const struct config *c)
 		log_write(LOG_LEVEL_ERROR, "%s: %s", c->bpffs,
 			  r == -EBUSY ? "an agent is running, stop it first" :
 					strerror(-r));
-	else if (state_open(c->state, &s) == 0)
+	else if (state_open(c->state, &s) == 0) {
 		agent_forget_programs(s);
+		agent_forget_xdp(s);
+	}
 	state_close(s);
 	return r ? 2 : 0;
+}
+
+static int retry_xdp(const struct config *c)
+{
+	struct state *s = NULL;
+	int r = state_open(c->state, &s);
+
+	if (!r)
+		r = boots_forget(s);
+	state_close(s);
+	if (r == -ENOENT)
+		puts("nothing held XDP off");
+	else if (r)
+		log_write(LOG_LEVEL_ERROR, "%s: %s", c->state, strerror(-r));
+	else
+		puts("XDP is tried again, by an agent that runs within seconds");
+	return r && r != -ENOENT ? 2 : 0;
 }
 
 int agent_main(int argc, char **argv)
@@ -347,6 +370,8 @@ int agent_main(int argc, char **argv)
 		return o.action == AGENT_CHECK_CONFIG ? 1 : 2;
 	if (o.action == AGENT_DETACH_ALL)
 		code = detach(config);
+	else if (o.action == AGENT_RETRY_XDP)
+		code = retry_xdp(config);
 	else if (o.action == AGENT_RUN)
 		code = run(config, o.config ? o.config : AGENT_CONFIG_PATH);
 	config_free(config);

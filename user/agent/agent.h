@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "agent/boots.h"
 #include "agent/held.h"
 #include "agent/keep.h"
 #include "agent/locals.h"
@@ -37,6 +38,10 @@ struct iface {
 	struct hook_state hook[ATTACH_HOOK_COUNT];
 	char why[128];	   /* why it does not enforce, "" if it does */
 	char xdp_why[128]; /* why there is no XDP */
+	/* When XDP was refused last, 0: never; since boot. And the frames that
+	 * it was refused for. */
+	uint64_t xdp_refused_ns;
+	uint32_t xdp_refused_mtu;
 };
 
 /* What the programs do where no policy is held. */
@@ -67,6 +72,9 @@ struct agent {
 	bool pins_hidden;
 	bool attaching;	  /* the image stands: devices may have it */
 	json_t *programs; /* programs.json as last written */
+	struct boots boots;
+	bool boots_unwritten;
+	char xdp_held[256]; /* why XDP is held off, as last logged */
 
 	/* Policies. current is what judges; previous what a pending push
 	 * falls back to (NULL: the built-in image). */
@@ -247,6 +255,21 @@ void agent_check_health(struct agent *a);
 bool agent_iface_enforcing(const struct agent *a, const struct iface *i);
 /* Texts that `status` shows as reasons for being degraded. New reference. */
 json_t *agent_degraded(const struct agent *a);
+
+/* ---- xdp.c ---- */
+
+void agent_start_xdp(struct agent *a);
+/* Attaches XDP to one device, or takes it away, as the configuration says. */
+void agent_refresh_xdp(struct agent *a, struct iface *i);
+/* Every 5 s: has the host outlived it? */
+void agent_check_xdp(struct agent *a);
+/* An orderly stop. */
+void agent_stop_xdp(struct agent *a);
+/* Why XDP is configured and held off, in buf; NULL: it isn't. */
+const char *agent_xdp_held(const struct agent *a, char *buf, size_t len);
+const char *agent_xdp_word(const struct config *c);
+/* `moatd --detach-all` has taken XDP away. */
+void agent_forget_xdp(struct state *s);
 
 /* ---- hidden.c ---- */
 

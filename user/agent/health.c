@@ -59,45 +59,6 @@ static void note_why(struct iface *i)
 	}
 }
 
-/* ---- XDP: an accelerator; whatever goes wrong is a note ---- */
-
-static void attach_one_xdp(struct agent *a, struct iface *i)
-{
-	enum attach_kind kind = a->config->xdp == XDP_MODE_GENERIC ?
-					ATTACH_GENERIC :
-					ATTACH_NATIVE;
-	struct hook_state state = {};
-	int r = attach_xdp(a->dp, i->link.ifindex, kind, &state);
-
-	i->hook[ATTACH_XDP] = state;
-	i->xdp_why[0] = 0;
-	if (!r)
-		return;
-	set_text(i->xdp_why, sizeof(i->xdp_why), "%s",
-		 state.why[0] ? state.why : strerror(-r));
-}
-
-static void refresh_xdp(struct agent *a, struct iface *i)
-{
-	const struct hook_state *h = &i->hook[ATTACH_XDP];
-	bool ours = h->kind != ATTACH_NONE && h->ours;
-	const char *why = "";
-
-	if (select_xdp(a->config->xdp, &i->link, &why)) {
-		if (!ours)
-			attach_one_xdp(a, i);
-		else
-			i->xdp_why[0] = 0;
-		return;
-	}
-	/* `auto` keeps what it attached while there was no carrier. */
-	if (ours && a->config->xdp == XDP_MODE_AUTO && !i->link.kind[0])
-		return;
-	if (detach_xdp(a->dp, i->link.ifindex) == 0)
-		i->hook[ATTACH_XDP] = (struct hook_state){};
-	set_text(i->xdp_why, sizeof(i->xdp_why), "%s", why);
-}
-
 /* ---- tc ---- */
 
 static void attach_both(struct agent *a, struct iface *i)
@@ -139,7 +100,7 @@ void agent_attach(struct agent *a, struct iface *i)
 	}
 	i->was_attached = i->was_attached || tc_ok(i);
 	note_why(i);
-	refresh_xdp(a, i);
+	agent_refresh_xdp(a, i);
 }
 
 bool agent_iface_enforcing(const struct agent *a, const struct iface *i)
@@ -195,6 +156,7 @@ void agent_check_health(struct agent *a)
 		return;
 	check_pins(a);
 	check_image(a);
+	agent_check_xdp(a);
 	agent_refresh_net(a);
 }
 
@@ -218,6 +180,7 @@ json_t *agent_degraded(const struct agent *a)
 	json_t *list = json_array();
 	const struct iface *i;
 	size_t taken = 0;
+	char xdp[224];
 
 	if (a->pins_hidden)
 		add(list,
@@ -244,6 +207,8 @@ json_t *agent_degraded(const struct agent *a)
 		    a->config->bpffs);
 	if (a->corrupt)
 		add(list, "the image in force is damaged");
+	if (agent_xdp_held(a, xdp, sizeof(xdp)))
+		add(list, "XDP is held off, tc judges alone: %s", xdp);
 	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++) {
 		taken += i->selection.taken;
 		if (i->selection.taken && (i->why[0] || !tc_ok(i)))

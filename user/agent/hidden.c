@@ -16,22 +16,11 @@
 
 #define FILE_NAME "programs.json"
 
-static void boot_id(char *ret, size_t len)
-{
-	struct buf b = {};
-
-	ret[0] = 0;
-	if (buf_read_file(&b, "/proc/sys/kernel/random/boot_id", 4096) == 0)
-		snprintf(ret, len, "%.*s", (int)strcspn(buf_text(&b), "\n"),
-			 buf_text(&b));
-	buf_free(&b);
-}
-
 void agent_save_programs(struct agent *a)
 {
 	json_t *list = json_array(), *file;
 	const struct iface *i;
-	char boot[64];
+	char boot[BOOT_ID_SIZE];
 	int hook;
 
 	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++)
@@ -42,7 +31,7 @@ void agent_save_programs(struct agent *a)
 					json_pack("[i, i]",
 						  (int)i->link.ifindex,
 						  (int)i->hook[hook].prog_id));
-	boot_id(boot, sizeof(boot));
+	boot_id(boot);
 	file = json_pack("{s:s, s:o}", "boot", boot, "programs", list);
 	if (file && !json_equal(file, a->programs)) {
 		int r = state_save_json(a->state, FILE_NAME, file);
@@ -131,12 +120,12 @@ int agent_find_hidden(struct agent *a)
 {
 	json_t *file = NULL;
 	const char *boot;
-	char now[64];
+	char now[BOOT_ID_SIZE];
 	int r = 0;
 
 	if (pins_there(a) || state_load_json(a->state, FILE_NAME, &file))
 		return 0;
-	boot_id(now, sizeof(now));
+	boot_id(now);
 	boot = json_string_value(json_object_get(file, "boot"));
 	if (boot && strcmp(boot, now) == 0 &&
 	    json_array_size(json_object_get(file, "programs")))

@@ -12,11 +12,14 @@ static const char help[] =
 	"       moatd --check-config [--config FILE] read the configuration, exit\n"
 	"       moatd --detach-all [--config FILE]   take everything of this\n"
 	"                                            configuration's out of the kernel\n"
+	"       moatd --retry-xdp [--config FILE]    attach XDP again, though the host\n"
+	"                                            went down after it twice\n"
 	"\n"
 	"  -c, --config FILE   configuration, else " AGENT_CONFIG_PATH ",\n"
 	"                      else the built-in defaults\n"
 	"      --check-config  exit 0 if it is right, 1 if not\n"
 	"      --detach-all    programs, maps and pins; running flows go on unjudged\n"
+	"      --retry-xdp     forget the record that holds XDP off\n"
 	"  -d, --debug         say more\n"
 	"  -h, --help          this text\n"
 	"  -V, --version       version\n"
@@ -29,12 +32,13 @@ static const char help[] =
 	"  nsenter --net=/run/netns/blue moatd --config /etc/moat/blue.yaml\n"
 	"  systemctl stop moatd && moatd --detach-all\n";
 
-enum { OPT_CHECK = 256, OPT_DETACH };
+enum { OPT_CHECK = 256, OPT_DETACH, OPT_RETRY };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
 	{ "detach-all", no_argument, NULL, OPT_DETACH },
+	{ "retry-xdp", no_argument, NULL, OPT_RETRY },
 	{ "debug", no_argument, NULL, 'd' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -63,6 +67,9 @@ void agent_options(int argc, char **argv, struct agent_options *ret)
 			break;
 		case OPT_DETACH:
 			ret->action = AGENT_DETACH_ALL;
+			break;
+		case OPT_RETRY:
+			ret->action = AGENT_RETRY_XDP;
 			break;
 		case 'd':
 			ret->debug = true;

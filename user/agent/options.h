@@ -9,6 +9,7 @@ enum agent_action {
 	AGENT_RUN,
 	AGENT_CHECK_CONFIG,
 	AGENT_DETACH_ALL,
+	AGENT_RETRY_XDP,
 	AGENT_EXIT
 };
 

@@ -48,6 +48,7 @@ static void policy(struct agent *a, struct metrics_snapshot *s)
 	const struct moat_image *header;
 	const void *part[MOAT_PART_COUNT];
 	struct store_state state;
+	char held[8];
 	size_t i;
 
 	store_state(a->dp, &state);
@@ -70,6 +71,8 @@ static void policy(struct agent *a, struct metrics_snapshot *s)
 	s->confirm_deadline = a->pending ? (double)a->deadline_ms / 1000 : 0;
 	s->failsafe_peers = agent_failsafe_peers(a->config);
 	s->drift_repairs = a->drift_repairs;
+	s->xdp_held_off = agent_xdp_held(a, held, sizeof(held));
+	s->xdp_unclean_boots = a->boots.unclean;
 	for (i = 0; i < a->nlocals; i++)
 		s->unassigned_addresses += local_needs_group(&a->locals[i]);
 	for (i = 0; i < METRICS_EXPIRY_COUNT; i++)

@@ -11,6 +11,7 @@
  *   slots.json          rule counter slots, whose identity lives as long as
  *                       the maps
  *   programs.json       ids of our programs, with the boot they belong to
+ *   xdp.json            the last attach of XDP, and what came of it (boots.h)
  * Policies carry the machine-id: under another they count as absent.
  */
 #ifndef MOAT_STATE_H
@@ -97,5 +98,6 @@ int members_from_json(const json_t *value, struct member_list *l);
 /* Other files: a JSON object by name. state_load_json as state_load. */
 int state_save_json(struct state *s, const char *name, const json_t *value);
 int state_load_json(struct state *s, const char *name, json_t **ret);
+int state_remove(struct state *s, const char *name); /* 0 or -errno */
 
 #endif

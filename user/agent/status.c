@@ -294,9 +294,8 @@ static bool all_enforcing(const struct agent *a)
 
 static void add_config(const struct agent *a, json_t *o)
 {
-	static const char *const xdp[] = { "none", "auto", "native",
-					   "generic" };
 	const struct config *c = a->config;
+	char held[224];
 
 	json_object_set_new(o, "max_mode",
 			    json_string(c->max_mode_audit ? "audit" :
@@ -307,7 +306,12 @@ static void add_config(const struct agent *a, json_t *o)
 	json_object_set_new(o, "unassigned_policy",
 			    json_string(c->unassigned_allow ? "allow" :
 							      "deny"));
-	json_object_set_new(o, "xdp", json_string(xdp[c->xdp]));
+	json_object_set_new(o, "xdp", json_string(agent_xdp_word(c)));
+	json_object_set_new(o, "xdp_held_off",
+			    json_string(agent_xdp_held(a, held, sizeof(held)) ?:
+						""));
+	json_object_set_new(o, "xdp_unclean_boots",
+			    json_integer((json_int_t)a->boots.unclean));
 	json_object_set_new(o, "config", json_string(a->config_path));
 	json_object_set_new(o, "policy_file", json_string(c->policy));
 	json_object_set_new(o, "policy_file_differs",

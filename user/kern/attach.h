@@ -44,6 +44,9 @@ int attach_tc(struct datapath *dp, __u32 ifindex,
 /* Attaches XDP; kind ATTACH_NATIVE or ATTACH_GENERIC. */
 int attach_xdp(struct datapath *dp, __u32 ifindex, enum attach_kind kind,
 	       struct hook_state *ret);
+/* How our link that is there attaches XDP; ATTACH_NONE: there is none. With
+ * the same kind attach_xdp() only brings its program up to date. */
+enum attach_kind attach_xdp_own(struct datapath *dp, __u32 ifindex);
 /* Detaches what is ours from one interface (that left us), or XDP alone. */
 int detach_interface(struct datapath *dp, __u32 ifindex);
 int detach_xdp(struct datapath *dp, __u32 ifindex);

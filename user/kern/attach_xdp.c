@@ -44,18 +44,33 @@ int xdp_query_hook(struct datapath *dp, __u32 ifindex, struct hook_state *ret)
 	return 0;
 }
 
+static bool lives(const struct own_link *l, enum attach_kind *ret_kind)
+{
+	__u32 link, prog, at;
+
+	return l->fd >= 0 && !link_ids(l->fd, &link, &prog, &at) &&
+	       at == l->ifindex && holder(at, ret_kind) == prog;
+}
+
+enum attach_kind attach_xdp_own(struct datapath *dp, __u32 ifindex)
+{
+	const struct own_link *l = links_find(dp, ifindex, ATTACH_XDP);
+	enum attach_kind kind;
+
+	why_begin();
+	return l && lives(l, &kind) ? kind : ATTACH_NONE;
+}
+
 /* Our link if it is alive, on this device and of this kind. */
 static struct own_link *living_link(struct datapath *dp, __u32 ifindex,
 				    enum attach_kind kind)
 {
 	struct own_link *l = links_find(dp, ifindex, ATTACH_XDP);
 	enum attach_kind now;
-	__u32 link, prog, at;
 
 	if (!l)
 		return NULL;
-	if (l->fd >= 0 && !link_ids(l->fd, &link, &prog, &at) &&
-	    at == ifindex && holder(ifindex, &now) == prog && now == kind)
+	if (lives(l, &now) && now == kind)
 		return l;
 	links_drop(dp, l);
 	return NULL;

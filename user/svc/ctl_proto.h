@@ -50,7 +50,8 @@
  *           uid, members (as changes of member)}), pending (null or {generation, deadline, seconds_left,
  *           previous_generation}), last_push (null or {time, ok, result,
  *           error}), host, version, started, pins_hidden, drift_repairs,
- *           max_mode, forwarding, unassigned_policy, xdp, config,
+ *           max_mode, forwarding, unassigned_policy, xdp, xdp_held_off
+ *           ("" or why), xdp_unclean_boots (in a row), config,
  *           policy_file, policy_file_differs, interfaces [{name, ifindex,
  *           kind, selected, why, carrier, enforcing; selected ones also
  *           tc_ingress, tc_egress, xdp {attach, ours, first, program, why},

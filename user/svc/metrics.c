@@ -104,6 +104,14 @@ static void policy(struct metrics_out *o, const struct metrics_snapshot *s)
 		o, "moat_drift_repairs_total",
 		"Programs found missing or replaced, and attached again.",
 		s->drift_repairs);
+	metrics_gauge(
+		o, "moat_xdp_held_off",
+		"1 if XDP is configured and held off, so that tc judges alone.",
+		s->xdp_held_off);
+	metrics_gauge(o, "moat_xdp_unclean_boots",
+		      "Boots in a row that ended uncleanly soon after XDP was "
+		      "attached.",
+		      s->xdp_unclean_boots);
 	metrics_gauge(o, "moat_image_bytes",
 		      "Bytes of the compiled policy in force.", s->image_bytes);
 }

@@ -113,6 +113,8 @@ struct metrics_snapshot {
 	bool policy_file_differs;
 	double confirm_deadline; /* seconds since 1970, 0: none */
 	uint64_t unassigned_addresses, failsafe_peers, drift_repairs;
+	bool xdp_held_off;
+	uint64_t xdp_unclean_boots; /* in a row */
 	uint64_t image_bytes;
 	uint64_t expired[METRICS_EXPIRY_COUNT], killed;
 	struct metrics_upkeep upkeep;

@@ -75,6 +75,8 @@ static void fill(struct metrics_snapshot *s)
 		.unassigned_addresses = 2,
 		.failsafe_peers = 6,
 		.drift_repairs = 3,
+		.xdp_held_off = true,
+		.xdp_unclean_boots = 2,
 		.image_bytes = 12345,
 		.totals = &totals,
 		.killed = 19,
@@ -108,6 +110,8 @@ static const char *const page_text[] = {
 	"\nmoat_policy_last_push_timestamp_seconds 1700000000.5\n",
 	"moat_policy_pushes_total{result=\"applied\"} 4\n",
 	"\nmoat_policy_file_differs 1\n",
+	"\nmoat_xdp_held_off 1\n",
+	"\nmoat_xdp_unclean_boots 2\n",
 	"\nmoat_confirm_deadline_timestamp_seconds 1700000060\n",
 	"moat_interface_attached{interface=\"eth0\",hook=\"tc-ingress\""
 	",attach=\"tcx\"} 1\n",
