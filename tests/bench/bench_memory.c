@@ -96,18 +96,19 @@ static double number_in(const char *file, const char *format)
 }
 
 struct taken {
-	double charged, available, account; /* bytes */
+	double charged, available, account, planned; /* bytes */
 };
 
-static double sum_of_maps(struct datapath *dp)
+static void sum_of_maps(struct datapath *dp, struct taken *t)
 {
-	struct map_bytes maps[MAP_PLAN_MAX];
-	size_t n = stats_maps(dp, maps, MAP_PLAN_MAX);
-	double sum = 0;
+	struct map_bytes maps[STATS_MAPS_MAX];
+	size_t n = stats_maps(dp, maps, STATS_MAPS_MAX);
 
-	for (size_t i = 0; i < n; i++)
-		sum += (double)maps[i].bytes;
-	return sum;
+	t->account = t->planned = 0;
+	for (size_t i = 0; i < n; i++) {
+		t->account += (double)maps[i].bytes;
+		t->planned += (double)maps[i].planned;
+	}
 }
 
 static void fill(struct datapath *dp, const struct datapath_settings *s)
@@ -150,7 +151,7 @@ static void load_and_fill(const struct datapath_settings *s, int out)
 	t.charged += number_in(group.file, group.format);
 	t.available -= number_in("/proc/meminfo", "MemAvailable: %llu");
 	t.available *= 1024;
-	t.account = sum_of_maps(dp);
+	sum_of_maps(dp, &t);
 	_exit(write(out, &t, sizeof(t)) != sizeof(t));
 }
 
@@ -191,11 +192,10 @@ int main(void)
 				  "memory of all maps, usual sizes, filled: "
 				  "pages taken beside the plan, off by",
 				  1, false);
-	double charged[RUNS], available = 0, account = 0;
-	struct map_plan plan[MAP_PLAN_MAX];
+	double charged[RUNS], available = 0;
+	struct taken t = { 0 };
 	struct datapath_settings s;
 	struct config *config = config_default();
-	__u64 total = 0;
 
 	if (!config)
 		bench_fail("out of memory");
@@ -205,22 +205,19 @@ int main(void)
 	config_free(config);
 	place_enter();
 	make_group();
-	datapath_plan(&s, plan, &total);
 	for (int i = 0; i < RUNS; i++) {
-		struct taken t = once(&s);
-
-		bar_run(bar, off_by(t.charged, (double)total), 0.10);
+		t = once(&s);
+		bar_run(bar, off_by(t.charged, t.planned), 0.10);
 		charged[i] = t.charged / MIB;
 		/* Pages that a CPU keeps for itself when they are freed count
 		 * as neither free nor used: the first run says most. */
 		if (t.available > available)
 			available = t.available;
-		account = t.account;
 	}
-	bar_figure(bar, "plan_mib", (double)total / MIB);
+	bar_figure(bar, "plan_mib", t.planned / MIB);
 	bar_figure(bar, "cgroup_mib", bench_median(charged, RUNS));
 	bar_figure(bar, "available_lost_mib", available / MIB);
-	bar_figure(bar, "maps_say_mib", account / MIB);
+	bar_figure(bar, "maps_say_mib", t.account / MIB);
 	bars_write();
 	place_leave(NULL);
 	return 0;

@@ -55,7 +55,7 @@ static int life(const char *dir, __u32 ifindex, bool clsact)
 	struct image *image = handmade_image(64);
 	struct hook_state hook[ATTACH_HOOK_COUNT];
 	struct moat_totals totals;
-	struct map_bytes maps[MAP_PLAN_MAX];
+	struct map_bytes maps[STATS_MAPS_MAX];
 	struct flow_slice s = { .table = MOAT_TABLE_FLOWS, .max = 256 };
 	struct own_entry own = {};
 	struct datapath *dp;
@@ -71,7 +71,7 @@ static int life(const char *dir, __u32 ifindex, bool clsact)
 			hook[ATTACH_TC_EGRESS].first);
 	STEP(6, !datapath_set_own(dp, &own, 1));
 	STEP(7, !stats_totals(dp, &totals));
-	STEP(8, stats_maps(dp, maps, MAP_PLAN_MAX) > 10 && maps[0].bytes);
+	STEP(8, stats_maps(dp, maps, STATS_MAPS_MAX) > 10 && maps[0].bytes);
 	STEP(9, !flows_expire(dp, &s));
 	datapath_close(dp);
 	STEP(10, !open_at(dir, clsact, &dp));

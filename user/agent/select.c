@@ -199,7 +199,8 @@ void select_interfaces(const struct config *c, const struct netfacts *f,
 			look_at(&j, i);
 }
 
-__u32 link_header_flags(uint16_t type)
+/* MOAT_IFACE_* for the length of the link header, 0: not known. */
+static __u32 link_header_flags(uint16_t type)
 {
 	switch (type) {
 	case ARPHRD_ETHER:

@@ -24,8 +24,6 @@ bool link_type_known(uint16_t type, bool *ret_ether);
  * (bond_xdp_set() of the kernel). All but the addresses.
  */
 struct moat_iface select_entry(const struct net_link *l, uint32_t port_of);
-/* MOAT_IFACE_* for the length of its link header, 0: not known. */
-__u32 link_header_flags(uint16_t type);
 /* May the XDP program be attached, as the mode says? why: a text if not. */
 bool select_xdp(enum xdp_mode mode, const struct net_link *l,
 		const char **ret_why);

@@ -25,7 +25,7 @@ struct collected {
 	struct iface_stats *stats;
 	struct metrics_rule *rules;
 	struct metrics_table tables[MOAT_TABLE_COUNT];
-	struct map_bytes maps[64];
+	struct map_bytes maps[STATS_MAPS_MAX];
 	struct ethertype_count ethertypes[MOAT_ETHERTYPES_MAX];
 	struct metrics_device devices[DEVICES_MAX];
 	struct rdma_device rdma[64];

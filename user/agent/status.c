@@ -206,7 +206,7 @@ static json_t *tables_json(const struct agent *a)
 /* The plan of the maps that there are, beside the kernel's account of them. */
 static json_t *memory_json(const struct agent *a)
 {
-	struct map_bytes maps[MAP_PLAN_MAX];
+	struct map_bytes maps[STATS_MAPS_MAX];
 	size_t n = stats_maps(a->dp, maps, ARRAY_SIZE(maps));
 	json_int_t planned = 0, bytes = 0;
 	json_t *list = json_array();

@@ -73,7 +73,7 @@ struct image_view {
 };
 void image_judge(const struct image_view *view, const struct probe *probe,
 		 struct answer *ret);
-/* Class and profile of an address. */
+/* Class and profile of an address, for tests. */
 unsigned image_class(const struct image_view *v, const struct moat_addr *a);
 unsigned image_profile(const struct image_view *v, const struct moat_addr *a);
 

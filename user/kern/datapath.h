@@ -56,16 +56,6 @@ struct datapath_settings {
 	int fault;	/* tests: flow inserts fail with -fault */
 };
 
-/* Bytes that the maps of these settings take on this host, possible CPUs
- * counted, per map and in all: the plan that `moat compile` and status print. */
-struct map_plan {
-	const char *map;
-	__u64 bytes;
-};
-#define MAP_PLAN_MAX 40
-size_t datapath_plan(const struct datapath_settings *s,
-		     struct map_plan ret[MAP_PLAN_MAX], __u64 *ret_total);
-
 /*
  * Loads fresh programs over the pinned (or new) maps and pins the programs.
  * Attaches nothing. 0; -ENOSPC over memory_limit; -EBUSY if another agent

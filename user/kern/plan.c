@@ -50,32 +50,6 @@ __u64 object_bytes_planned(struct bpf_object *obj)
 	return total;
 }
 
-size_t datapath_plan(const struct datapath_settings *s,
-		     struct map_plan ret[MAP_PLAN_MAX], __u64 *ret_total)
-{
-	static char names[MAP_PLAN_MAX][32];
-	void *owner = NULL;
-	struct bpf_object *obj;
-	struct bpf_map *map;
-	__u64 total = 0;
-	size_t n = 0;
-
-	why_begin();
-	obj = object_sized(s, &owner);
-	if (!obj)
-		return 0;
-	bpf_object__for_each_map(map, obj) {
-		if (!bpf_map__autocreate(map) || n == MAP_PLAN_MAX)
-			continue;
-		snprintf(names[n], sizeof(names[n]), "%s", bpf_map__name(map));
-		ret[n] = (struct map_plan){ names[n], map_bytes_planned(map) };
-		total += ret[n++].bytes;
-	}
-	object_release(owner);
-	*ret_total = total;
-	return n;
-}
-
 unsigned possible_cpus(void)
 {
 	static int n;

@@ -238,8 +238,6 @@ struct datapath {
 	struct flows_retries retries; /* flows.c */
 	__u32 reserved;		      /* generations up to here are used */
 };
-int datapath_load(struct datapath *dp, const struct load_spec *base,
-		  struct load **ret);
 /* A second load of the programs over the same maps. */
 int datapath_load_again(struct datapath *dp, struct load **ret);
 int datapath_map_fd(const struct datapath *dp, const char *map);

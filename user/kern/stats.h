@@ -31,6 +31,7 @@ struct map_bytes {
 	__u64 bytes, planned;
 	__u32 entries_max;
 };
+#define STATS_MAPS_MAX 40
 size_t stats_maps(struct datapath *dp, struct map_bytes *ret, size_t max);
 
 #endif

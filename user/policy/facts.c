@@ -183,7 +183,8 @@ void facts_finish(const struct facts *f, struct diags *diags)
 			     FACTS_STEPS);
 }
 
-bool facts_subset(struct facts *f, size_t a, size_t b)
+/* Set a within set b, remembered. */
+static bool is_subset(struct facts *f, size_t a, size_t b)
 {
 	signed char *known = &f->subset[a * f->policy->nsets + b];
 
@@ -239,7 +240,7 @@ bool facts_holds_peer(struct facts *f, struct rule_facts *r,
 
 		if (own->kind != PEER_SET || peer->kind != PEER_SET)
 			continue;
-		if (facts_subset(f, peer->set, own->set))
+		if (is_subset(f, peer->set, own->set))
 			return true;
 	}
 	all = facts_peers(f, r);

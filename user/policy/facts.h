@@ -69,8 +69,6 @@ bool facts_spend(struct facts *f, size_t n);
 /* One warning if something was left out. */
 void facts_finish(const struct facts *f, struct diags *diags);
 
-/* Set a within set b, remembered. */
-bool facts_subset(struct facts *f, size_t a, size_t b);
 /* Some address is a peer of the rule and this peer. */
 bool facts_touches_peer(struct facts *f, struct rule_facts *r,
 			const struct peer *peer);

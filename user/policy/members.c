@@ -19,7 +19,7 @@ void member_list_free(struct member_list *l)
 	*l = (struct member_list){ 0 };
 }
 
-bool cidr_within(const struct cidr *inner, const struct cidr *outer)
+static bool cidr_within(const struct cidr *inner, const struct cidr *outer)
 {
 	return inner->family == outer->family &&
 	       inner->length >= outer->length &&

@@ -50,7 +50,5 @@ void members_take_back(struct policy *p, struct members_undo *undo);
 
 /* NULL: no such group. */
 struct group *policy_group(const struct policy *p, const char *name);
-/* Is inner within outer? */
-bool cidr_within(const struct cidr *inner, const struct cidr *outer);
 
 #endif

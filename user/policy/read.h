@@ -93,9 +93,6 @@ bool read_services(struct reader *r, const struct service_fields *fields,
 /* One entry of `icmp`; ret->proto says whose types. */
 bool read_icmp(struct reader *r, const struct node *node, bool numbers,
 	       struct service_match *ret);
-/* Adds matches within MATCHES_MAX; what is above it is only counted. */
-bool matches_add(struct reader *r, struct match_list *list,
-		 const struct service_match *add, size_t count);
 void matches_free(struct match_list *list); /* back to {0} */
 
 /* read_own.c: the file's own services. */

@@ -12,8 +12,9 @@ struct protocols {
 	size_t count;
 };
 
-bool matches_add(struct reader *r, struct match_list *list,
-		 const struct service_match *add, size_t count)
+/* Adds matches within MATCHES_MAX; what is above it is only counted. */
+static bool matches_add(struct reader *r, struct match_list *list,
+			const struct service_match *add, size_t count)
 {
 	r->matches += count;
 	if (!count || r->matches > MATCHES_MAX)

@@ -97,7 +97,8 @@ static void warn_wide(struct warner *w, const struct group *g)
 		     wide->family == 4 ? 24 : 64);
 }
 
-void warn_groups(struct warner *w)
+/* Members, egress, administrative ports. */
+static void warn_groups(struct warner *w)
 {
 	const struct policy *p = w->f->policy;
 

@@ -20,7 +20,6 @@ struct warner {
 	size_t nhosts;
 };
 
-void warn_groups(struct warner *w);   /* members, egress, admin ports */
 void warn_families(struct warner *w); /* what never matches a family */
 void warn_self(struct warner *w);     /* rules inside self, Lustre */
 void warn_nacls(struct warner *w);    /* one-sided NACLs */

@@ -42,7 +42,8 @@ static const struct {
 	{ IPPROTO_ICMPV6, 3 }, { IPPROTO_ICMPV6, 4 },
 };
 
-unsigned packet_flags(const struct probe *probe)
+/* TCP flags without PSH, ECE and CWR; an opening SYN where none are given. */
+static unsigned packet_flags(const struct probe *probe)
 {
 	if (!probe->flags_given)
 		return SYN;

@@ -17,8 +17,6 @@ enum packet_kind {
 	PACKET_REDIRECT,  /* never */
 };
 enum packet_kind packet_kind(const struct probe *probe);
-/* TCP flags without PSH, ECE and CWR; an opening SYN where none are given. */
-unsigned packet_flags(const struct probe *probe);
 /* A TCP SYN without ACK. */
 bool packet_is_syn(const struct probe *probe);
 /* Type of the ICMP or ICMPv6 reply to this request, -1 if it is none. */

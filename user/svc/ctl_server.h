@@ -75,6 +75,7 @@ int ctl_server_new(struct loop *loop, const struct ctl_settings *settings,
 /* Closes and unlinks the sockets. */
 void ctl_server_free(struct ctl_server *s);
 bool ctl_server_group_known(const struct ctl_server *s);
+/* Of both sockets, for tests. */
 size_t ctl_server_connections(const struct ctl_server *s);
 
 #endif

@@ -254,12 +254,3 @@ void flow_delta_sweep(struct flow_delta *d, size_t max)
 			d->cursor++;
 	}
 }
-
-size_t flow_delta_count(const struct flow_delta *d)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < SHARDS; i++)
-		n += d->shard[i].used;
-	return n;
-}

@@ -33,6 +33,5 @@ void flow_delta_next_scan(struct flow_delta *d);
 /* Forgets, looking at no more than max places, flows that the last two walks
  * did not find. */
 void flow_delta_sweep(struct flow_delta *d, size_t max);
-size_t flow_delta_count(const struct flow_delta *d);
 
 #endif

@@ -193,11 +193,6 @@ void flow_series_age(struct flow_series *s, uint64_t now_ms)
 		*place(s, &s->all[i].key) = (__u32)i + 1;
 }
 
-size_t flow_series_count(const struct flow_series *s)
-{
-	return s->count;
-}
-
 static void format_one(struct metrics_out *o, const char *name,
 		       const struct series *one, bool bytes)
 {

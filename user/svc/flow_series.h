@@ -34,7 +34,6 @@ void flow_series_add(struct flow_series *s, const struct flow_record *r,
 		     const struct moat_count gained[2], uint64_t now_ms);
 /* Gives up series that gained nothing for FLOW_SERIES_IDLE_MS. */
 void flow_series_age(struct flow_series *s, uint64_t now_ms);
-size_t flow_series_count(const struct flow_series *s);
 
 /*
  * Appends the page. src is the side that opened the flow, dst_port the port

@@ -17,15 +17,17 @@ static const char *const pushes[] = {
 #undef X
 };
 
-const double metrics_buckets[METRICS_BUCKETS] = { 0.005, 0.01, 0.025, 0.05, 0.1,
-						  0.25,	 0.5,  1,     2.5,  5 };
+/* Upper bounds, in seconds. */
+static const double bucket_ends[METRICS_BUCKETS] = { 0.005, 0.01, 0.025, 0.05,
+						     0.1,   0.25, 0.5,	 1,
+						     2.5,   5 };
 
 void metrics_observe(struct metrics_histogram *h, double seconds)
 {
 	int i;
 
 	for (i = 0; i < METRICS_BUCKETS; i++)
-		if (seconds <= metrics_buckets[i])
+		if (seconds <= bucket_ends[i])
 			break;
 	if (i < METRICS_BUCKETS)
 		h->bucket[i]++;
@@ -45,7 +47,7 @@ static void histogram(struct metrics_out *o, const char *name,
 	snprintf(count, sizeof(count), "%s_count", name);
 	for (i = 0; i < METRICS_BUCKETS; i++) {
 		below += h->bucket[i];
-		snprintf(le, sizeof(le), "%g", metrics_buckets[i]);
+		snprintf(le, sizeof(le), "%g", bucket_ends[i]);
 		metrics_sample(o, bucket, below, "le", le, NULL);
 	}
 	metrics_sample(o, bucket, h->count, "le", "+Inf", NULL);

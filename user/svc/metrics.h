@@ -31,9 +31,7 @@ enum metrics_push {
 		METRICS_PUSH_COUNT
 };
 
-/* Upper bounds in seconds are those of metrics_buckets. */
 #define METRICS_BUCKETS 10
-extern const double metrics_buckets[METRICS_BUCKETS];
 struct metrics_histogram {
 	uint64_t bucket[METRICS_BUCKETS]; /* not cumulative */
 	uint64_t count;

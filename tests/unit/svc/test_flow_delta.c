@@ -85,11 +85,10 @@ static void denied_is_another(void **state)
 static void forgets_the_gone_alone(void **state)
 {
 	CLEANUP(flow_delta) struct flow_delta *d = flow_delta_new();
-	unsigned int i, scan;
+	unsigned int i, scan, known = 0;
 
 	for (i = 0; i < 20000; i++)
 		gain(d, record(i, 1, 1));
-	assert_int_equal(flow_delta_count(d), 20000);
 	for (scan = 2; scan < 6; scan++) {
 		flow_delta_next_scan(d);
 		for (i = 0; i < 20000; i += 7)
@@ -97,10 +96,12 @@ static void forgets_the_gone_alone(void **state)
 		for (i = 0; i < 200; i++)
 			flow_delta_sweep(d, 333);
 	}
-	assert_int_equal(flow_delta_count(d), (20000 + 6) / 7);
 	/* One that was forgotten is new; one that was not is not. */
 	assert_int_equal(gain(d, record(1, 1, 50)), 50);
 	assert_int_equal(gain(d, record(7, 1, 50)), 45);
+	for (i = 8; i < 20000; i++)
+		known += gain(d, record(i, 1, 50)) == 45;
+	assert_int_equal(known, (20000 + 6) / 7 - 2);
 }
 
 /* A walk may miss a flow that moves against its order. */
@@ -146,9 +147,10 @@ static void crowd_leaves(void **state)
 		for (i = 0; i < 100; i++)
 			flow_delta_sweep(d, 2000);
 	}
-	assert_int_equal(flow_delta_count(d), 100);
 	for (i = 0; i < 100; i++)
 		assert_int_equal(gain(d, record(i, 1, 12)), 3);
+	for (i = 100; i < 50000; i++)
+		assert_int_equal(gain(d, record(i, 1, 1)), 1);
 }
 
 int main(void)

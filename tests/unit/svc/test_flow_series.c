@@ -55,6 +55,21 @@ static __u64 sum_of(const struct flow_series *s, const char *name)
 	return sum;
 }
 
+/* Series of one metric on the page, but for what is folded into "other". */
+static size_t count_of(const struct flow_series *s)
+{
+	static const char start[] = "\nmoat_flow_packets_total{src=";
+	struct buf out = { 0 };
+	const char *p;
+	size_t n = 0;
+
+	assert_int_equal(flow_series_format(s, &out), 0);
+	for (p = strstr(out.data, start); p; p = strstr(p + 1, start))
+		n += strncmp(p + strlen(start), "\"other\"", 7) != 0;
+	buf_free(&out);
+	return n;
+}
+
 static void assert_line(const struct flow_series *s, const char *line)
 {
 	struct buf out = { 0 };
@@ -76,7 +91,7 @@ static void folds_source_ports(void **state)
 		r = flow(MOAT_INGRESS, 0x0a000501, port);
 		flow_series_add(s, &r, five, 1);
 	}
-	assert_int_equal(flow_series_count(s), 2);
+	assert_int_equal(count_of(s), 2);
 	assert_line(s, "moat_flow_packets_total{src=\"10.0.5.1\",dst=\"10.20.0"
 		       ".1\",dst_port=\"22\",protocol=\"tcp\",direction="
 		       "\"ingress\",verdict=\"allow\",rule=\"trainers/rule3\"} "
@@ -132,7 +147,7 @@ static void sum_is_exact(void **state)
 		assert_int_equal(now, packets);
 		assert_true(now >= before);
 		before = now;
-		assert_true(flow_series_count(s) <= 7);
+		assert_true(count_of(s) <= 7);
 	}
 	assert_int_equal(sum_of(s, "moat_flow_bytes_total"), 5000 * 500);
 }
@@ -151,9 +166,9 @@ static void idle_series_make_room(void **state)
 		       "protocol=\"other\",direction=\"ingress\",verdict="
 		       "\"allow\",rule=\"other\"} 2\n");
 	flow_series_age(s, FLOW_SERIES_IDLE_MS - 1);
-	assert_int_equal(flow_series_count(s), 2);
+	assert_int_equal(count_of(s), 2);
 	flow_series_age(s, FLOW_SERIES_IDLE_MS);
-	assert_int_equal(flow_series_count(s), 0);
+	assert_int_equal(count_of(s), 0);
 	flow_series_add(s, &b, five, FLOW_SERIES_IDLE_MS);
 	assert_line(s, "{src=\"10.0.0.2\"");
 	assert_int_equal(sum_of(s, "moat_flow_packets_total"), 15);
@@ -166,7 +181,7 @@ static void none_at_all(void **state)
 	struct flow_record r = flow(MOAT_INGRESS, 1, 1);
 
 	flow_series_add(s, &r, five, 0);
-	assert_int_equal(flow_series_count(s), 0);
+	assert_int_equal(count_of(s), 0);
 	assert_int_equal(sum_of(s, "moat_flow_packets_total"), 5);
 }
 
