@@ -189,6 +189,12 @@ def committed():
     return stored(path) if os.path.exists(path) else {"policy": None}
 
 
+def xdp_record():
+    """What is stored of the last attach of XDP; {}: nothing."""
+    path = f"{HOME}/state/xdp.json"
+    return stored(path) if os.path.exists(path) else {}
+
+
 # ---- the agent ---------------------------------------------------------------
 
 def ctl(cmd, **request):
@@ -372,6 +378,19 @@ class World:
         if disk not in ("way0", "way1") or (
                 written and disk != f"way{self.way}"):
             raise Broken(f"{disk} is stored, way{self.way} in force")
+
+    def recorded(self):
+        """XDP that is there has a record of this boot, which says that the
+        host has not outlived it; XDP that is not, a reason."""
+        s = ctl("status")
+        eth0 = [i for i in s["interfaces"] if i["name"] == "eth0"][0]
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as f:
+            boot = f.read().strip()
+        if eth0["xdp"]["attach"] == "none":
+            if not eth0["xdp_why"]:
+                raise Broken("no XDP, and no reason")
+        elif (r := xdp_record()).get("boot") != boot or r["end"] != "open":
+            raise Broken(f"XDP is attached, its record: {r}")
 
     def calm(self):
         until(f"descriptors: {self.agent.fds()}, {self.fds} before",

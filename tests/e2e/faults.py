@@ -310,7 +310,8 @@ class Restart(Operation):
              ("openat", "EIO", "", '"committed.json"'),
              ("openat", "EIO", "+", '"committed.json"'),
              ("openat", "EIO", "", '"pending.json"'),
-             ("openat", "ENOMEM", "", '.members"'))
+             ("openat", "ENOMEM", "", '.members"'),
+             ("openat", "EIO", "+", '"xdp.json"'))
 
     def count(self):
         w = self.w
@@ -349,7 +350,8 @@ class Restart(Operation):
 
 class First(Restart):
     """Nothing of it is there yet; the configured file is its policy."""
-    found = ()
+    found = (("openat", "ENOSPC", "+", '"xdp.json.tmp"'),
+             ("renameat", "EIO", "", '"xdp.json"'))
 
     def clear(self):
         w = self.w
@@ -376,6 +378,7 @@ class First(Restart):
             if not reply or (reply["state"] not in (
                     "enforcing", "degraded", "before-first-policy")):
                 raise Broken(f"up, and {reply}")
+            w.recorded()
             w.agent.stop()
         elif w.agent.process.returncode <= 0 or not w.agent.said().strip():
             raise Broken(f"ended by {w.agent.process.returncode}, silent")
@@ -384,6 +387,7 @@ class First(Restart):
         if ctl("status")["policy"] is None:
             w.must("reload")
         w.agrees(written=True)
+        w.recorded()
         w.calm()
         return met, up
 

@@ -240,6 +240,9 @@ static int start_enforcing(struct agent *a)
 		r = agent_refresh_net(a);
 	if (!r && !a->pins_hidden)
 		push_first(a);
+	/* What the agent before us attached may have its record closed. */
+	if (!r)
+		agent_check_xdp(a);
 	return r;
 }
 

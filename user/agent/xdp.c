@@ -45,6 +45,29 @@ static bool is_ours(const struct iface *i)
 	return h->kind != ATTACH_NONE && h->ours;
 }
 
+const char *agent_xdp_held(const struct agent *a, char *buf, size_t len)
+{
+	return a->config->xdp == XDP_MODE_NONE ? NULL :
+						 boots_why(&a->boots, buf, len);
+}
+
+/* Each reason once. */
+static void tell(struct agent *a)
+{
+	char why[sizeof(a->xdp_held)];
+
+	if (!agent_xdp_held(a, why, sizeof(why)))
+		why[0] = 0;
+	if (strcmp(why, a->xdp_held) == 0)
+		return;
+	if (why[0])
+		log_write(LOG_LEVEL_ERROR,
+			  "XDP is held off, tc judges alone: %s", why);
+	else
+		log_notice("XDP is no longer held off");
+	snprintf(a->xdp_held, sizeof(a->xdp_held), "%s", why);
+}
+
 /* ---- one device ---- */
 
 static int attach(struct agent *a, struct iface *i, enum attach_kind kind)
@@ -78,6 +101,7 @@ static void attach_recorded(struct agent *a, struct iface *i,
 	if (refused_lately(i))
 		return;
 	r = boots_begin(&a->boots, agent_xdp_word(a->config), i->link.name);
+	tell(a);
 	if (r) {
 		because(i, "its attach can't be recorded: %s", strerror(-r));
 		return;
@@ -136,29 +160,6 @@ void agent_refresh_xdp(struct agent *a, struct iface *i)
 
 /* ---- the record ---- */
 
-const char *agent_xdp_held(const struct agent *a, char *buf, size_t len)
-{
-	return a->config->xdp == XDP_MODE_NONE ? NULL :
-						 boots_why(&a->boots, buf, len);
-}
-
-/* Each reason once. */
-static void tell(struct agent *a)
-{
-	char why[sizeof(a->xdp_held)];
-
-	if (!agent_xdp_held(a, why, sizeof(why)))
-		why[0] = 0;
-	if (strcmp(why, a->xdp_held) == 0)
-		return;
-	if (why[0])
-		log_write(LOG_LEVEL_ERROR,
-			  "XDP is held off, tc judges alone: %s", why);
-	else
-		log_notice("XDP is no longer held off");
-	memcpy(a->xdp_held, why, sizeof(why));
-}
-
 void agent_start_xdp(struct agent *a)
 {
 	char boot[BOOT_ID_SIZE], what[96];
@@ -180,6 +181,8 @@ void agent_check_xdp(struct agent *a)
 	bool attached = false;
 	int r;
 
+	if (a->pins_hidden)
+		return;
 	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++)
 		attached = attached || is_ours(i);
 	r = boots_check(&a->boots, attached, agent_xdp_word(a->config));

@@ -10,27 +10,31 @@
 
 #include "kern/private.h"
 
-static __u32 holder(__u32 ifindex, enum attach_kind *ret_kind)
+/* The program on the hook, 0: none. 0 or -errno. */
+static int holder(__u32 ifindex, __u32 *ret_prog, enum attach_kind *ret_kind)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+	int err = bpf_xdp_query((int)ifindex, 0, &opts);
 
+	if (err)
+		return err;
 	*ret_kind = ATTACH_NONE;
-	if (bpf_xdp_query((int)ifindex, 0, &opts))
-		return 0;
 	if (opts.attach_mode == XDP_ATTACHED_SKB)
 		*ret_kind = ATTACH_GENERIC;
 	else if (opts.attach_mode != XDP_ATTACHED_NONE)
 		*ret_kind = ATTACH_NATIVE;
-	return opts.prog_id	? opts.prog_id :
-	       opts.drv_prog_id ? opts.drv_prog_id :
-				  opts.skb_prog_id;
+	*ret_prog = opts.prog_id     ? opts.prog_id :
+		    opts.drv_prog_id ? opts.drv_prog_id :
+				       opts.skb_prog_id;
+	return 0;
 }
 
 int xdp_query_hook(struct datapath *dp, __u32 ifindex, struct hook_state *ret)
 {
 	struct hook_state s = {};
 
-	s.prog_id = holder(ifindex, &s.kind);
+	/* Not known is not there: whoever attaches will find out. */
+	holder(ifindex, &s.prog_id, &s.kind);
 	s.ours = s.prog_id && s.prog_id == load_prog_id(dp->load, ATTACH_XDP);
 	s.first = s.ours;
 	if (s.prog_id && !s.ours) {
@@ -44,36 +48,48 @@ int xdp_query_hook(struct datapath *dp, __u32 ifindex, struct hook_state *ret)
 	return 0;
 }
 
-static bool lives(const struct own_link *l, enum attach_kind *ret_kind)
+/* *ret_kind: ATTACH_NONE if it is dead. 0, or -errno where nobody can say. */
+static int how_it_lives(const struct own_link *l, enum attach_kind *ret_kind)
 {
-	__u32 link, prog, at;
+	enum attach_kind kind = ATTACH_NONE;
+	__u32 link, prog = 0, at = 0, on_hook = 0;
+	int err = l->fd < 0 ? 0 : link_ids(l->fd, &link, &prog, &at);
 
-	return l->fd >= 0 && !link_ids(l->fd, &link, &prog, &at) &&
-	       at == l->ifindex && holder(at, ret_kind) == prog;
+	if (!err && l->fd >= 0 && at == l->ifindex)
+		err = holder(at, &on_hook, &kind);
+	if (!err)
+		*ret_kind = on_hook && on_hook == prog ? kind : ATTACH_NONE;
+	return err;
 }
 
 enum attach_kind attach_xdp_own(struct datapath *dp, __u32 ifindex)
 {
 	const struct own_link *l = links_find(dp, ifindex, ATTACH_XDP);
-	enum attach_kind kind;
+	enum attach_kind kind = ATTACH_NONE;
 
 	why_begin();
-	return l && lives(l, &kind) ? kind : ATTACH_NONE;
+	return l && !how_it_lives(l, &kind) ? kind : ATTACH_NONE;
 }
 
-/* Our link if it is alive, on this device and of this kind. */
-static struct own_link *living_link(struct datapath *dp, __u32 ifindex,
-				    enum attach_kind kind)
+/*
+ * Our link if it is alive, on this device and of this kind; another is
+ * dropped. One that may be alive is not: that would flap the device.
+ */
+static int living_link(struct datapath *dp, __u32 ifindex,
+		       enum attach_kind kind, struct own_link **ret)
 {
 	struct own_link *l = links_find(dp, ifindex, ATTACH_XDP);
-	enum attach_kind now;
+	enum attach_kind now = ATTACH_NONE;
+	int err = l ? how_it_lives(l, &now) : 0;
 
-	if (!l)
-		return NULL;
-	if (lives(l, &now) && now == kind)
-		return l;
-	links_drop(dp, l);
-	return NULL;
+	if (err)
+		return err;
+	if (l && now != kind) {
+		links_drop(dp, l);
+		l = NULL;
+	}
+	*ret = l;
+	return 0;
 }
 
 static int create(struct datapath *dp, __u32 ifindex, enum attach_kind kind,
@@ -89,7 +105,7 @@ static int create(struct datapath *dp, __u32 ifindex, enum attach_kind kind,
 	if (fd >= 0)
 		return links_add(dp, ifindex, ATTACH_XDP, fd);
 	fd = -errno;
-	state->foreign_prog_id = holder(ifindex, &other);
+	holder(ifindex, &state->foreign_prog_id, &other);
 	if (fd == -EBUSY || fd == -EEXIST)
 		hook_why(state, "program %u holds the XDP hook",
 			 state->foreign_prog_id);
@@ -104,16 +120,17 @@ int attach_xdp(struct datapath *dp, __u32 ifindex, enum attach_kind kind,
 	       struct hook_state *ret)
 {
 	struct hook_state state = {};
-	struct own_link *l;
-	int err = 0;
+	struct own_link *l = NULL;
+	int err;
 
 	if (kind != ATTACH_NATIVE && kind != ATTACH_GENERIC)
 		return -EINVAL;
 	why_begin();
-	l = living_link(dp, ifindex, kind);
-	if (!l)
+	err = living_link(dp, ifindex, kind, &l);
+	if (!err && !l)
 		err = create(dp, ifindex, kind, &state);
-	else if (bpf_link_update(l->fd, load_prog_fd(dp->load, ATTACH_XDP),
+	else if (!err &&
+		 bpf_link_update(l->fd, load_prog_fd(dp->load, ATTACH_XDP),
 				 NULL))
 		err = -errno;
 	if (!err)
