@@ -3,7 +3,6 @@
 #include "svc/http.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -27,6 +26,7 @@
 #define LIFE_MS 20000
 #define CONNECTION_BYTES 32768
 #define RUNS_A_TURN 16
+#define ACCEPTS_A_TURN 16
 #define TICK_MS 1000
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -38,8 +38,9 @@ struct http {
 	struct loop *loop;
 	struct http_settings settings;
 	struct MHD_Daemon *daemon;
-	int listen_fd; /* ours; the daemon has a copy */
-	int epoll_fd;  /* the daemon's */
+	int listen_fd;
+	bool paused;  /* until the next tick */
+	int epoll_fd; /* the daemon's */
 	int timer;
 	struct keys keys;
 	struct http_conns conns;
@@ -148,11 +149,46 @@ static void on_epoll(int fd, uint32_t events, void *arg)
 	run(arg);
 }
 
+/*
+ * Accepted here and not by the daemon: without descriptors, and without a
+ * connection whose end could give one back, it would ask again and again. It
+ * closes what it does not take.
+ */
+static bool take_one(struct http *h)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage storage;
+	} peer;
+	socklen_t len = sizeof(peer);
+	int fd = accept4(h->listen_fd, &peer.any, &len,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0) {
+		MHD_add_connection(h->daemon, fd, &peer.any, len);
+		run(h);
+		return true;
+	}
+	if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		h->paused = !loop_change_fd(h->loop, h->listen_fd, 0);
+	return false;
+}
+
+static void on_listen(int fd, uint32_t events, void *arg)
+{
+	int n = 0;
+
+	while (n < ACCEPTS_A_TURN && take_one(arg))
+		n++;
+}
+
 /* Lives of connections; nothing hangs on their precision. */
 static void on_timer(void *arg)
 {
 	struct http *h = arg;
 
+	if (h->paused)
+		h->paused = loop_change_fd(h->loop, h->listen_fd, EPOLLIN) < 0;
 	http_conns_expire(&h->conns, h->settings.life_ms);
 	http_pages_age(&h->pages);
 	run(h);
@@ -214,8 +250,7 @@ static bool same_keys(const struct keys *a, const struct keys *b)
 
 /* ---- the daemon ---- */
 
-static struct MHD_Daemon *new_daemon(struct http *h, const struct keys *k,
-				     int fd)
+static struct MHD_Daemon *new_daemon(struct http *h, const struct keys *k)
 {
 	struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, k->cert.data },
@@ -227,7 +262,6 @@ static struct MHD_Daemon *new_daemon(struct http *h, const struct keys *k,
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	struct MHD_OptionItem options[] = {
-		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
 		{ MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_HARD, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_SECONDS, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, NULL },
@@ -239,24 +273,18 @@ static struct MHD_Daemon *new_daemon(struct http *h, const struct keys *k,
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
-	return MHD_start_daemon(
-		MHD_USE_EPOLL | (k->cert.data ? MHD_USE_TLS : 0), 0, NULL, NULL,
-		on_request, h, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+					(k->cert.data ? MHD_USE_TLS : 0),
+				0, NULL, NULL, on_request, h, MHD_OPTION_ARRAY,
+				options, MHD_OPTION_END);
 }
 
-/* Starts a daemon on a copy of our socket; the former one ends. */
+/* Starts a daemon; the former one ends. */
 static int replace_daemon(struct http *h, const struct keys *k)
 {
-	_cleanup_close_ int fd = fcntl(h->listen_fd, F_DUPFD_CLOEXEC, 3);
-	const union MHD_DaemonInfo *info = NULL;
-	struct MHD_Daemon *fresh;
+	struct MHD_Daemon *fresh = new_daemon(h, k);
+	const union MHD_DaemonInfo *info;
 
-	if (fd < 0)
-		return -errno;
-	fresh = new_daemon(h, k, fd);
-	/* One that fails late has closed the socket, an early one has not. */
-	if (fresh || fcntl(fd, F_GETFD) < 0)
-		fd = -1;
 	if (!fresh)
 		return -EINVAL;
 	info = MHD_get_daemon_info(fresh, MHD_DAEMON_INFO_EPOLL_FD);
@@ -329,6 +357,11 @@ static int start(struct http *h, char *err, size_t errlen)
 	r = use_keys(h, &k, err, errlen);
 	if (r)
 		return r;
+	r = loop_add_fd(h->loop, h->listen_fd, EPOLLIN, on_listen, h);
+	if (r) {
+		snprintf(err, errlen, "%s: %s", t->listen, strerror(-r));
+		return r;
+	}
 	h->timer = loop_add_timer(h->loop, tick, tick, on_timer, h);
 	if (h->timer < 0)
 		snprintf(err, errlen, "%s: out of memory", t->listen);
@@ -370,6 +403,7 @@ void http_free(struct http *h)
 		loop_remove_fd(h->loop, h->epoll_fd);
 		MHD_stop_daemon(h->daemon);
 	}
+	loop_remove_fd(h->loop, h->listen_fd);
 	closep(&h->listen_fd);
 	http_pages_free(&h->pages);
 	keys_free(&h->keys);

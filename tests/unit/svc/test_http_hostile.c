@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -332,6 +333,43 @@ static void dear_pages(void **state)
 	back_to_baseline();
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(child.pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &t), 0);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* No descriptor is left for who connects: it waits for one, and the agent does
+ * not ask for it without a pause. */
+static void no_descriptors(void **state)
+{
+	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct rlimit before, none;
+	char answer[1000];
+	uint64_t cpu;
+	int fd;
+
+	back_to_baseline();
+	assert_int_equal(prlimit(child.pid, RLIMIT_NOFILE, NULL, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	assert_int_equal(prlimit(child.pid, RLIMIT_NOFILE, &none, NULL), 0);
+	fd = http_child_dial(&child, NULL);
+	assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL),
+			 strlen(request));
+	cpu = cpu_ns();
+	pause_ms(1500);
+	assert_true(cpu_ns() - cpu < 300000000);
+	assert_int_equal(prlimit(child.pid, RLIMIT_NOFILE, &before, NULL), 0);
+	assert_true(read(fd, answer, sizeof(answer)) > 0);
+	assert_memory_equal(answer, "HTTP/1.1 200", 12);
+	close(fd);
+	back_to_baseline();
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
@@ -344,6 +382,7 @@ int main(void)
 		TEST(crowd_costs_the_crowd),
 		TEST(pages_not_fetched),
 		TEST(dear_pages),
+		TEST(no_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
