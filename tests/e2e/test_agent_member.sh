@@ -24,7 +24,7 @@ cat >"$SANDBOX/p.yaml" <<-EOT
 	network_acls:
 	  front:
 	    applies_to: [servers]
-	    ingress: [{rule: 1, action: allow, from: [any]}]
+	    ingress: [{rule: 1, action: deny, from: [10.1.0.99]}, {rule: 2, action: allow, from: [any]}]
 	    egress: [{rule: 1, action: allow, to: [any]}]
 	never: [{from: 10.66.0.0/16, to: servers}]
 	tests: [{src: 10.77.0.1, dst: 10.1.0.1, dport: 80, protocol: tcp, expect: drop}]
@@ -78,7 +78,11 @@ no "half of a refused request" test "$(live 10.1.0.40)" = allow
 
 # The NACL follows the group that it applies to.
 moat member add servers 10.1.0.50 >/dev/null || fail "server"
-is "under the NACL" "$(moat -o json explain --live ingress 10.1.0.50 10.1.0.2 tcp/81 | jq -r .reason)" sg-no-match
+is "its group" "$(moat -o json explain --live ingress 10.1.0.50 10.1.0.2 tcp/81 | jq -r .reason)" sg-no-match
+for engine in kernel image reference; do
+	is "under the NACL: $engine" "$(moat -o json explain --live --engine $engine \
+		ingress 10.1.0.50 10.1.0.99 tcp/80 | jq -r .rule)" front/1
+done
 now=$(gen_of a)
 
 # The agent's restart, its death, and a boot (no maps).
