@@ -8,6 +8,8 @@
 #include "cli/explain.h"
 #include "reference/reference.h"
 
+const char *const engine_names[] = { "reference", "image", "kernel" };
+
 static int compile(struct explain *e)
 {
 	struct compile_stats stats;
@@ -24,27 +26,6 @@ static int compile(struct explain *e)
 		return CTL_OK;
 	load_show(&e->files);
 	return CTL_NO;
-}
-
-/* The policy in force, read from the agent. */
-static int fetch_live(struct explain *e)
-{
-	_cleanup_json_ json_t *reply = NULL;
-	int code = call_agent(e->cli, true, json_pack("{s:s}", "cmd", "show"),
-			      &reply);
-	const char *text;
-
-	if (code)
-		return code;
-	text = json_string_value(json_object_get(reply, "document"));
-	e->generation = (uint32_t)json_integer_value(
-		json_object_get(reply, "generation"));
-	load_text(&e->files, "policy in force", text ? text : "");
-	if (e->files.policy)
-		return CTL_OK;
-	load_show(&e->files);
-	talk("the agent's policy is of a newer version than this moat");
-	return CTL_USAGE;
 }
 
 static int canonical(struct explain *e)
@@ -64,18 +45,14 @@ int explain_open(struct explain *e)
 {
 	int code = CTL_OK;
 
-	if (e->engine == ENGINE_KERNEL) {
-		if (!e->live)
-			code = canonical(e);
-		if (!code)
-			e->client = call_connect(e->cli, true);
-		return code ? code : e->client ? CTL_OK : CTL_UNREACHABLE;
-	}
-	if (e->live)
-		code = fetch_live(e);
-	if (!code && e->engine == ENGINE_IMAGE)
-		code = compile(e);
-	return code;
+	if (e->engine != ENGINE_KERNEL && !e->live)
+		return e->engine == ENGINE_IMAGE ? compile(e) : CTL_OK;
+	/* What is in force depends on the agent's configuration as well. */
+	if (!e->live)
+		code = canonical(e);
+	if (!code)
+		e->client = call_connect(e->cli, true);
+	return code ? code : e->client ? CTL_OK : CTL_UNREACHABLE;
 }
 
 void explain_close(struct explain *e)
@@ -122,7 +99,6 @@ static json_t *judge_one(struct explain *e, const json_t *object)
 	if (e->replies && answer.verdict == MOAT_ALLOW &&
 	    !reference_reply(e->files.policy, e->files.config, &probe, &reply))
 		answer = reply;
-	answer.generation = e->generation;
 	text = answer_to_json(&answer);
 	return text ? json_loads(text, 0, NULL) : error_object("out of memory");
 }
@@ -132,8 +108,9 @@ static int ask_agent(struct explain *e, const json_t *probes,
 {
 	_cleanup_json_ json_t *reply = NULL;
 	json_t *request = json_pack("{s:s,s:s,s:b,s:O}", "cmd", "explain",
-				    "engine", "kernel", "replies", e->replies,
-				    "probes", (json_t *)probes);
+				    "engine", engine_names[e->engine],
+				    "replies", e->replies, "probes",
+				    (json_t *)probes);
 	json_t *answers;
 	int code;
 
@@ -157,7 +134,7 @@ int explain_judge(struct explain *e, const json_t *probes, json_t **ret_answers)
 	const json_t *probe;
 	size_t i;
 
-	if (e->engine == ENGINE_KERNEL)
+	if (e->client)
 		return ask_agent(e, probes, ret_answers);
 	answers = json_array();
 	json_array_foreach((json_t *)probes, i, probe)

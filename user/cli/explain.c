@@ -29,11 +29,9 @@ static const struct option options[] = {
 
 static int parse_engine(const char *text, struct explain *e)
 {
-	static const char *const names[] = { "reference", "image", "kernel" };
-
 	e->engine = e->live ? ENGINE_KERNEL : ENGINE_REFERENCE;
-	for (size_t i = 0; text && i < ARRAY_SIZE(names); i++) {
-		if (strcmp(text, names[i]))
+	for (size_t i = 0; text && i < ARRAY_SIZE(engine_names); i++) {
+		if (strcmp(text, engine_names[i]))
 			continue;
 		e->engine = (enum engine)i;
 		return 0;
@@ -113,7 +111,6 @@ static const struct column answer_facts[] = {
 
 static int show_answer(struct explain *e, json_t *answer)
 {
-	static const char *const engines[] = { "reference", "image", "kernel" };
 	const char *verdict = json_string_value(
 		json_object_get(answer, "verdict"));
 	const char *reason = json_string_value(
@@ -124,7 +121,8 @@ static int show_answer(struct explain *e, json_t *answer)
 		talk("%s", json_string_value(json_object_get(answer, "error")));
 		return CTL_USAGE;
 	}
-	json_object_set_new(answer, "engine", json_string(engines[e->engine]));
+	json_object_set_new(answer, "engine",
+			    json_string(engine_names[e->engine]));
 	json_object_set_new(answer, "why",
 			    json_string(reason_help(
 				    number < 0 ? MOAT_REASON_COUNT :
@@ -245,6 +243,10 @@ static int run(struct cli *cli, const struct args *args)
 
 	if (!code)
 		code = parse_engine(args_get(args, "engine"), &e);
+	if (!code && e.live && args_has(args, "config"))
+		code = usage_error("explain",
+				   "--live judges as the agent is configured: "
+				   "without --config");
 	if (!code && !batch)
 		code = parse_packet(args, args->words + !e.live, &probe);
 	if (!code)

@@ -9,18 +9,18 @@
 #include "policy/probe.h"
 
 enum engine { ENGINE_REFERENCE, ENGINE_IMAGE, ENGINE_KERNEL };
+extern const char *const engine_names[3];
 
 struct explain {
 	enum engine engine;
 	struct cli *cli;
 	struct loaded files; /* engines of our own: the policy judged by */
-	bool live;	     /* the policy in force */
+	bool live;	     /* the policy in force, as the agent judges */
 	bool replies;	     /* judge the replies of an allowed opening */
-	uint32_t generation; /* of the policy in force, 0: a file's */
 	/* image */
 	struct image *image;
 	struct slots slots;
-	/* kernel: the agent judges */
+	/* kernel, or live: the agent judges */
 	struct ctl_client *client;
 	char *document; /* canonical text, NULL: policy in force */
 };
