@@ -41,6 +41,20 @@ static int check_words(const struct args *a)
 	return 0;
 }
 
+/* What is no text could not be sent to the agent, and a filter that is not sent
+ * would match everything. */
+static int check_texts(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		json_t *text = json_string(argv[i]);
+
+		if (!text)
+			return usage_error(NULL, "argument %d is not UTF-8", i);
+		json_decref(text);
+	}
+	return 0;
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
 	int code;
@@ -67,7 +81,9 @@ int cli_main(int argc, char **argv)
 
 	if (!words)
 		return CTL_USAGE;
-	code = args_parse(&cli, argc, argv, &args);
+	code = check_texts(argc, argv);
+	if (!code)
+		code = args_parse(&cli, argc, argv, &args);
 	if (!code)
 		code = run(&cli, &args);
 	/* A full disk behind stdout must not look like success. */

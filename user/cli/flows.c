@@ -46,6 +46,8 @@ static int add_word(const char *word, json_t *request)
 		       strndup(word, colon - word);
 	if (!peer || cidr_parse(peer, &cidr))
 		return usage_error("flows", "\"%s\" is no PEER[:PORT]", word);
+	if (json_object_get(request, "port"))
+		return usage_error("flows", "--port or PEER:PORT, not both");
 	json_object_set_new(request, "peer", json_string(peer));
 	json_object_set_new(request, "port", json_integer(port));
 	return 0;
@@ -241,14 +243,33 @@ static int kill_flows(struct cli *cli, json_t *request)
 	return CTL_OK;
 }
 
+/* What would have no effect is refused: it was meant to narrow. */
+static int check_filter(const struct args *args, bool kill)
+{
+	if (args->nwords > kill + 1ul)
+		return usage_error("flows", "one PEER[:PORT], not \"%s\" too",
+				   args->words[kill + 1]);
+	if (args->nwords > kill && args_has(args, "peer"))
+		return usage_error("flows", "--peer or PEER[:PORT], not both");
+	if (kill && (args_has(args, "limit") || args_has(args, "follow")))
+		return usage_error("flows",
+				   "flows kill ends all flows of its "
+				   "filter: without --limit and --follow");
+	if (args_has(args, "follow") && args_has(args, "limit"))
+		return usage_error("flows", "--follow or --limit, not both");
+	return 0;
+}
+
 static int run(struct cli *cli, const struct args *args)
 {
 	_cleanup_json_ json_t *request = json_pack("{s:s}", "cmd", "flows");
 	bool kill = args->nwords && !strcmp(args->words[0], "kill");
-	int code = add_filter(args, request);
+	int code = check_filter(args, kill);
 
-	for (size_t i = kill; i < args->nwords && !code; i++)
-		code = add_word(args->words[i], request);
+	if (!code)
+		code = add_filter(args, request);
+	if (!code && args->nwords > kill)
+		code = add_word(args->words[kill], request);
 	if (code)
 		return code;
 	if (kill)
