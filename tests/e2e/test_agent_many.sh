@@ -73,6 +73,13 @@ network_acls:
 EOT
 refused a "$SANDBOX/nacl.yaml" 4 'would be cut' '"now": true, "refuse_cuts": true'
 yes "still talks" line five
+# In audit nothing is cut, the replies that this one denies neither.
+sed 's/ingress: \[\], egress: \[\]/ingress: [{rule: 1, action: allow}], egress: []/' \
+	"$SANDBOX/nacl.yaml" >"$SANDBOX/replies.yaml"
+refused a "$SANDBOX/replies.yaml" 4 'would be cut' '"now": true, "refuse_cuts": true'
+reply=$(push a "$SANDBOX/replies.yaml" '"now": true, "refuse_cuts": true, "audit": true')
+is "audit cuts none" "$(jq -c '[.ok, .flows_cut]' <<<"$reply")" "[true,0]"
+yes "talks in audit" line audit
 reply=$(push a "$SANDBOX/nacl.yaml")
 [ "$(jq .flows_cut <<<"$reply")" -ge 1 ] || fail "nothing cut: $reply"
 no "NACLs apply at once" line six

@@ -120,6 +120,8 @@ int agent_count_cuts(struct agent *a, const struct held *h,
 	size_t i;
 	int part, r = 0;
 
+	/* The image has it, the judge of replies has to be told. */
+	j.config.max_mode_audit |= h->record->audit;
 	*ret = (struct cuts){ .complete = true, .kill = json_array() };
 	j.view = (struct image_view){ .header = &c->image->header,
 				      .slots = &c->slots,
