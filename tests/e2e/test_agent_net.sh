@@ -49,6 +49,12 @@ addr b eth5 10.1.5.2/24
 soon "open after recreation" 3 tcp b 10.1.5.1 80
 no "closed after recreation" tcp b 10.1.5.1 81
 
+# A name that is no text: judged, and told of as any other.
+veth a $'eth\xff\x1b' b odd
+soon "a name that is no text" 3 is_enforcing 'eth??'
+is "in the metrics" "$(enforcing a 'eth??')" 1
+ip -n "$(ns a)" link del $'eth\xff\x1b'
+
 # Given to another namespace: ours lets go of it.
 ns_add c
 ip -n "$(ns a)" link set eth5 netns "$(ns c)"

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <jansson.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_ether.h>
@@ -39,6 +40,25 @@ static void text_attr(const struct nlattr *a, char *ret, size_t len)
 	n = n < len - 1 ? n : len - 1;
 	memcpy(ret, mnl_attr_get_payload(a), n);
 	ret[n] = 0;
+}
+
+/*
+ * The kernel takes names of any bytes but blanks, '/' and ':'. What is no text
+ * would be left out of status, and of the reasons for being degraded.
+ */
+static void name_attr(const struct nlattr *a, char *ret, size_t len)
+{
+	json_t *text;
+	bool ok;
+
+	text_attr(a, ret, len);
+	text = json_string(ret);
+	ok = text != NULL;
+	json_decref(text);
+	for (; *ret; ret++)
+		if ((unsigned char)*ret < ' ' || *ret == 127 ||
+		    (!ok && (unsigned char)*ret >= 128))
+			*ret = '?';
 }
 
 /* ---- links ---- */
@@ -80,7 +100,7 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 	mnl_attr_for_each(a, h, sizeof(*m)) {
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
-			text_attr(a, l.name, sizeof(l.name));
+			name_attr(a, l.name, sizeof(l.name));
 			break;
 		case IFLA_ADDRESS:
 			l.mac = mac_attr(a);
