@@ -30,6 +30,13 @@ nsenter --net="/run/netns/$(ns a)" timeout 10 "$MOATD" --config \
 	"$SANDBOX/a/moatd.yaml" 2>"$SANDBOX/err" </dev/null
 is "a second agent on the same paths" $? 2
 yes "says why" grep -q 'another agent' "$SANDBOX/err"
+# One that shares no more than the state would boot with the other's policy.
+sed "s#$SANDBOX/a/run#$SANDBOX/a/other#g; s#^bpffs:.*#bpffs: $SANDBOX/bpf/other#; s/9849/9850/" \
+	"$SANDBOX/a/moatd.yaml" >"$SANDBOX/a/other.yaml"
+nsenter --net="/run/netns/$(ns a)" timeout 10 "$MOATD" --config \
+	"$SANDBOX/a/other.yaml" 2>"$SANDBOX/err" </dev/null
+is "a second agent on the same state" $? 2
+yes "says why" grep -q 'state in .*: another agent' "$SANDBOX/err"
 
 # A long connection, seen at both ends.
 mkfifo "$SANDBOX/fifo"

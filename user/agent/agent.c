@@ -204,6 +204,10 @@ static int open_state(struct agent *a)
 {
 	int r = state_open(a->config->state, &a->state);
 
+	if (r == -EBUSY || r == -EPERM)
+		return log_error(r, "state in %s: %s", a->config->state,
+				 r == -EBUSY ? "another agent uses it" :
+					       "belongs to another user");
 	return r ? log_error(r, "state in %s, or /etc/machine-id: %s",
 			     a->config->state, strerror(-r)) :
 		   0;

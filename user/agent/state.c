@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/buf.h"
@@ -63,14 +64,30 @@ static int read_machine_id(char *ret, size_t len)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* Whoever may write there decides what the host comes up with. */
+static int make_private(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid())
+		return st.st_uid ? -EPERM : 0;
+	return st.st_mode & 077 && fchmod(fd, 0700) < 0 ? -errno : 0;
+}
+
 static int make_dir(int at, const char *path)
 {
-	int fd;
+	_cleanup_close_ int fd = -1;
+	int r;
 
 	if (mkdirat(at, path, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	r = make_private(fd);
+	return r ? r : TAKE_FD(fd);
 }
 
 /* The folders above the state directory, like mkdir -p. */
@@ -104,6 +121,10 @@ int state_open(const char *path, struct state **ret)
 		r = make_parents(path);
 	if (!r) {
 		r = s->dir = make_dir(AT_FDCWD, path);
+		/* Two agents would boot with each other's policies. */
+		if (r >= 0 && flock(r, LOCK_EX | LOCK_NB) < 0 &&
+		    errno == EWOULDBLOCK)
+			r = -EBUSY;
 		if (r >= 0)
 			r = s->history = make_dir(s->dir, "history");
 	}

@@ -47,7 +47,8 @@ void record_free(struct record *r);
 DEFINE_CLEANUP(record, record_free)
 struct record *record_copy(const struct record *r); /* NULL: -ENOMEM */
 
-/* Makes the directory (0700). 0 or -errno, also of /etc/machine-id. */
+/* Makes the directory (0700). 0 or -errno, also of /etc/machine-id; -EBUSY:
+ * another agent has it open; -EPERM: it is another user's. */
 int state_open(const char *path, struct state **ret);
 void state_close(struct state *s);
 

@@ -242,6 +242,46 @@ static void other_files(void **state)
 	json_decref(out);
 }
 
+/* Open to others, it is closed; a second agent does not get it. */
+static void one_agent(void **state)
+{
+	struct state *second = NULL;
+	char path[96], history[110];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/a/b", folder);
+	snprintf(history, sizeof(history), "%s/history", path);
+	assert_int_equal(state_open(path, &second), -EBUSY);
+	assert_null(second);
+	state_close(*state);
+	*state = NULL;
+	assert_int_equal(chmod(path, 0777), 0);
+	assert_int_equal(chmod(history, 0755), 0);
+	assert_int_equal(state_open(path, &second), 0);
+	*state = second;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(stat(history, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+}
+
+/* Its owner could plant a policy in it. */
+static void of_another_user(void **state)
+{
+	struct state *second = NULL;
+	char path[96];
+
+	if (geteuid() != 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/a/b", folder);
+	state_close(*state);
+	*state = NULL;
+	assert_int_equal(chown(path, 65534, 65534), 0);
+	assert_int_equal(state_open(path, &second), -EPERM);
+	assert_null(second);
+	assert_int_equal(chown(path, 0, 0), 0);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -250,6 +290,7 @@ int main(void)
 		TEST(promoting),	 TEST(every_byte),
 		TEST(newest_that_holds), TEST(history_is_bounded),
 		TEST(leftovers),	 TEST(other_files),
+		TEST(one_agent),	 TEST(of_another_user),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
