@@ -6,11 +6,14 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/agent.h"
 #include "base/clock.h"
 #include "base/log.h"
+
+#define CLOCK_STEP_MS 2000 /* above what rounding to seconds makes */
 
 const char *agent_fate(const struct agent *a, uint32_t generation)
 {
@@ -102,6 +105,18 @@ int agent_undo(struct agent *a, const char *why)
 	return 0;
 }
 
+/* The programs count seconds of their own, one more than was asked for: when
+ * that will be by the time of day changes with every step of the clock. */
+static void follow_clock(struct agent *a, const struct store_state *s)
+{
+	int64_t left = (int64_t)s->deadline -
+		       (int64_t)datapath_epoch_seconds(a->dp);
+	int64_t wall = clock_wall_ms() + (left - 1) * 1000;
+
+	if (llabs(wall - a->deadline_ms) > CLOCK_STEP_MS)
+		a->deadline_ms = wall;
+}
+
 void agent_check_deadline(struct agent *a)
 {
 	struct store_state s;
@@ -111,6 +126,8 @@ void agent_check_deadline(struct agent *a)
 	store_state(a->dp, &s);
 	if (s.expired)
 		agent_undo(a, "not confirmed in time");
+	else
+		follow_clock(a, &s);
 }
 
 static json_t *undone_reply(struct agent *a)
