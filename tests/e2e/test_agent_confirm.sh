@@ -66,11 +66,25 @@ is "waits over a restart" "$(pending "$K")" pending
 yes "in force" reaches 80
 is "confirmed after the restart" "$(field a '{"cmd":"confirm"}' .generation)" "$K"
 
+# Who was told that it is confirmed, or in force for good, finds it after a boot,
+# however soon that comes.
+boot() {
+	agent_stop a KILL
+	in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+	agent_run a
+}
+push_ok a "$SANDBOX/p81.yaml" '"confirm_seconds": 60'
+is "confirmed" "$(field a '{"cmd":"confirm"}' .ok)" true
+boot
+yes "the confirmed one after a boot" reaches 81
+push_ok a "$SANDBOX/p80.yaml"
+boot
+yes "the pushed one after a boot" reaches 80
+K=$(gen_of a)
+
 # A reboot inside the window comes up with the one before.
 push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 60'
-agent_stop a KILL
-in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
-agent_run a
+boot
 yes "the confirmed one" reaches 80
 is "nothing waits" "$(status a .pending)" null
 [ "$(gen_of a)" -gt "$K" ] || fail "a generation number was used twice"
