@@ -45,6 +45,22 @@ is "confirming is too late" "$(field a "{\"cmd\":\"confirm\",\"generation\":$N}"
 is "counted" "$(metric a moat_policy_pushes_total result=rolled-back)" 1
 is "enforcing" "$(enforcing a)" 1
 
+# A confirmation that comes too late by a moment is none: the programs judge by
+# the one before already, whatever the agent had time to notice.
+coproc CTL { exec socat -t 60 - "UNIX-CONNECT:$(sock a)"; }
+CTL_PID=$!
+asks() { echo "$1" >&"${CTL[1]}" && read -r -t 60 -u "${CTL[0]}" answer; }
+asks '{"cmd":"version"}' || fail "no connection"
+reply=$(push a "$SANDBOX/none.yaml" '"confirm_seconds": 4')
+kill -STOP "${AGENT_PID[a]}"
+echo "{\"cmd\":\"confirm\",\"generation\":$(jq .generation <<<"$reply")}" >&"${CTL[1]}"
+soon "fell back" 10 reaches 81
+kill -CONT "${AGENT_PID[a]}"
+read -r -t 60 -u "${CTL[0]}" answer || fail "no answer"
+is "too late" "$(jq -c '[.ok, .code]' <<<"$answer")" '[false,5]'
+is "generation of before" "$(gen_of a)" "$H"
+kill $CTL_PID
+
 # With the agent dead the programs fall back themselves (G1).
 push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 8'
 M=$(gen_of a)

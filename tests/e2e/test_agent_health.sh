@@ -45,12 +45,18 @@ is "untouched so far" "$before" "$G"
 # 168 bytes: struct moat_image
 printf "00 %.0s" {1..168} >"$SANDBOX/slot"
 set=$(find "$pins/sets" -maxdepth 1 -mindepth 1 | sort -V | tail -n 1)
-for slot in 0 1 2 3; do
-	# shellcheck disable=SC2046 # a list of bytes
-	bpftool map update pinned "$set/image" key "$slot" 0 0 0 value hex \
-		$(cat "$SANDBOX/slot") || fail "bpftool"
-done
-no "no image: nothing passes" tcp b 10.1.0.1 80
+erase() {
+	for slot in 0 1 2 3; do
+		# shellcheck disable=SC2046 # a list of bytes
+		bpftool map update pinned "$set/image" key "$slot" 0 0 0 value hex \
+			$(cat "$SANDBOX/slot") || fail "bpftool"
+	done
+}
+nothing_passes() { erase && ! tcp b 10.1.0.1 80; }
+soon "no image: nothing passes" 20 nothing_passes
+# Before it is repaired nothing is enforced of what was pushed.
+told() { erase && [ "$(enforcing a)" = 0 ] && [ "$(status a .enforcing)" = false ]; }
+soon "not enforcing meanwhile" 20 told
 newer() { [ "$(gen_of a)" -gt "$before" ]; }
 soon "replaced" 11 newer
 yes "judged again" tcp b 10.1.0.1 80
