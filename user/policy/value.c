@@ -159,6 +159,14 @@ const char *read_text(struct diags *d, const struct node *node,
 	return NULL;
 }
 
+/* C1, too: U+0080 to U+009F, among them the CSI of terminals. */
+static bool is_control(const char *p)
+{
+	unsigned char c = (unsigned char)p[0], next = (unsigned char)p[1];
+
+	return iscntrl(c) || (c == 0xc2 && next >= 0x80 && next < 0xa0);
+}
+
 char *read_copy(struct diags *d, const struct node *node, const char *what,
 		size_t max)
 {
@@ -172,7 +180,7 @@ char *read_copy(struct diags *d, const struct node *node, const char *what,
 		return NULL;
 	}
 	for (const char *p = text; *p; p++) {
-		if (!iscntrl((unsigned char)*p) || *p == '\n' || *p == '\t')
+		if (!is_control(p) || *p == '\n' || *p == '\t')
 			continue;
 		diag_error(d, node_pos(node), "%s holds a control character",
 			   what);
