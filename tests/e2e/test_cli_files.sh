@@ -216,6 +216,12 @@ complete_words() {
 }
 yes "completes commands" grep -qx push <(complete_words moat pu)
 yes "completes options" grep -qx -- --confirm <(complete_words moat push --con)
+yes "completes words" grep -qx kill <(complete_words moat flows ki)
+yes "completes choices" grep -qx add <(complete_words moat member "")
+yes "completes directions" grep -qx ingress <(complete_words moat explain p.yaml in)
+yes "completes values" grep -qx image <(complete_words moat explain --engine im)
+yes "completes formats" grep -qx json <(complete_words moat -o js)
+no "no other words there" grep -q . <(complete_words moat explain --engine stat)
 yes "completes help" grep -qx rollback <(complete_words moat help roll)
 
 # ---- colours --------------------------------------------------------------------

@@ -44,6 +44,7 @@ struct command {
 	const char *name;
 	enum heading heading;
 	const char *words;    /* synopsis of what is no option */
+	const char *literals; /* that it takes and words doesn't spell out */
 	const char *summary;  /* one line */
 	const char *details;  /* for --help, may be NULL */
 	const char *examples; /* lines of "moat ..." */

@@ -266,6 +266,7 @@ const struct command cmd_explain = {
 	.name = "explain",
 	.heading = HEADING_POLICY,
 	.words = "FILE|--live DIRECTION LOCAL REMOTE PROTO[/DPORT]",
+	.literals = "ingress egress",
 	.summary = "why a packet passes or does not",
 	.details =
 		"Judges one packet that belongs to no flow, and the replies to it where\n"

@@ -96,9 +96,23 @@ static void complete_names(void)
 		printf("%s ", commands[i]->name);
 }
 
+/* Of the synopsis, what is to be typed as it stands there: add|remove. */
+static void complete_literals(const char *words)
+{
+	while (*words) {
+		size_t len = strcspn(words, " |[]");
+
+		if (len && strspn(words, "abcdefghijklmnopqrstuvwxyz") == len)
+			printf("%.*s ", (int)len, words);
+		words += len + (words[len] != '\0');
+	}
+}
+
 static void complete_command(const struct command *c)
 {
-	printf("\t%s) words=\"", c->name);
+	printf("\t%s) literals=\"", c->name);
+	complete_literals(c->words);
+	printf("%s\" words=\"", c->literals ? c->literals : "");
 	if (c == &cmd_help)
 		complete_names();
 	for (size_t i = 0; i < c->noptions; i++)
@@ -107,6 +121,19 @@ static void complete_command(const struct command *c)
 		printf("%s--%s", i ? " " : "", global_options[i].name);
 	puts("\" ;;");
 }
+
+/* Options whose values are a few words. */
+static const struct {
+	const char *option, *words;
+} values[] = {
+	{ "-o|--output", "table json vpc" },
+	{ "--color", "auto always never" },
+	{ "--engine", "reference image kernel" },
+	{ "--layer", "sg nacl" },
+	{ "--verdict", "allow drop would-drop" },
+	{ "--protocol", "tcp udp icmp icmpv6 sctp gre esp ah" },
+	{ "--require", "enforce generation= age=" },
+};
 
 static int run_completion(struct cli *cli, const struct args *args)
 {
@@ -119,6 +146,7 @@ static int run_completion(struct cli *cli, const struct args *args)
 	     "# /usr/share/bash-completion/completions/moat\n"
 	     "_moat() {\n"
 	     "\tlocal current=${COMP_WORDS[COMP_CWORD]} command= words i\n"
+	     "\tlocal literals= before=${COMP_WORDS[COMP_CWORD - 1]}\n"
 	     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	     "\t\tcase ${COMP_WORDS[i]} in\n"
 	     "\t\t-o|--output|--color|--socket) i=$((i + 1)) ;;\n"
@@ -134,9 +162,18 @@ static int run_completion(struct cli *cli, const struct args *args)
 		complete_command(commands[i]);
 	puts("\t*) words= ;;\n"
 	     "\tesac\n"
-	     "\tif [[ $command && $command != help && $current != -* ]]; then\n"
+	     "\tcase $before in");
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		printf("\t%s) words=\"%s\" literals= ;;\n", values[i].option,
+		       values[i].words);
+	puts("\t*) before= ;;\n"
+	     "\tesac\n"
+	     "\tif [[ $command && $command != help && $current != -* &&\n"
+	     "\t\t! $before ]]; then\n"
+	     "\t\t# No literal: a file.\n"
 	     "\t\tcompopt -o default 2>/dev/null\n"
-	     "\t\tCOMPREPLY=()\n"
+	     "\t\tmapfile -t COMPREPLY < "
+	     "<(compgen -W \"$literals\" -- \"$current\")\n"
 	     "\telse\n"
 	     "\t\tmapfile -t COMPREPLY < "
 	     "<(compgen -W \"$words\" -- \"$current\")\n"
