@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A rule's counter slot gets a new owner only when no flow holds it, and the new
+# one begins at zero (F33).
+# shellcheck disable=SC2317 # functions are called by soon, yes and no
+. "$(dirname "$0")/lib.sh"
+sandbox
+two_hosts
+echo_server a 80
+agent_start a 'failsafe: []
+timeouts: {tcp_closing: 1s, tcp_half_closed: 1s}'
+# The rule NAME of PORT, which is all that is let in.
+only() {
+	cat >"$SANDBOX/$1.yaml" <<-EOT
+		version: 1
+		name: test
+		mode: enforce
+		security_groups:
+		  base:
+		    members: [10.1.0.1/32, "fd00:1::1/128"]
+		    ingress: [{name: $1, from: [any], protocol: tcp, ports: [$2]}]
+		    egress: []
+	EOT
+	push_ok a "$SANDBOX/$1.yaml"
+}
+# slot NAME: as it is kept on disk
+slot() { sed -n 2p "$SANDBOX/a/state/slots.json" | jq ".slots[] | select(.[4] == \"$1\") | .[0]"; }
+packets() { field a '{"cmd":"rules"}' ".rules[] | select(.rule == \"$1\") | .packets"; }
+rule_of() { field a '{"cmd":"flows","port":80,"table":"flows"}' '.flows // [] | .[].rule'; }
+walked() { [ "$(status a .upkeep.walks)" -ge $((W + 5)) ]; }
+walks() { W=$(status a .upkeep.walks); soon "the tables are walked" 60 walked; }
+
+only one 80
+mkfifo "$SANDBOX/fifo"
+exec 7<>"$SANDBOX/fifo"
+nsenter --net="/run/netns/$(ns b)" nc 10.1.0.1 80 <&7 >"$SANDBOX/echoed" &
+TALK=$!
+CHILDREN+=("$TALK")
+line() { echo "$1" >&7; until_ok 5 grep -qx "$1" "$SANDBOX/echoed"; }
+yes "talks" line first
+S=$(slot one)
+is "under its rule" "$(rule_of)" base/one
+
+# The rule goes, the flow stays and holds its slot, however long.
+only two 81
+walks
+only three 82
+yes "goes on" line second
+is "under its rule still" "$(rule_of)" base/one
+[ "$(slot three)" != "$S" ] || fail "the slot was given away"
+is "counted for nobody else" "$(packets three)" 0
+
+# The flow ends: the slot goes to the next rule, with its counters at zero.
+kill "$TALK"
+exec 7>&-
+ended() { [ -z "$(rule_of)" ] && [ "$(field a '{"cmd":"flows"}' 'select(.ok) | .count')" = 0 ]; }
+soon "no flow is left" 60 ended
+given() { [ "$(sed -n 2p "$SANDBOX/a/state/slots.json" | jq '[.slots[] | select(.[4] == "one")] | length')" = 0 ]; }
+soon "its slot is given back" 60 given
+only four 80
+is "the slot has a new owner" "$(slot four)" "$S"
+is "from zero on" "$(packets four)" 0
+yes "a connection" tcp b 10.1.0.1 80
+N=$(packets four)
+if [ "$N" -lt 1 ] || [ "$N" -gt 8 ]; then fail "packets: $N"; fi
+done_testing
