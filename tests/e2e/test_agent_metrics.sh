@@ -7,6 +7,7 @@
 sandbox
 two_hosts
 echo_server a 80
+umask 077
 agent_start a 'failsafe: []
 metrics: {listen: "127.0.0.1:9849", flows_max_series: 4, textfile: '"$SANDBOX"'/node.prom}'
 clean() { scrape a "$1" | /usr/bin/python3 "$ROOT/tests/support/check_page.py"; }
@@ -34,8 +35,10 @@ sg=$(metric a moat_rule_packets_total layer=sg group=base rule=tcp verdict=allow
 is "NACL openings" "$nacl" 3
 addr b eth0 10.1.0.66/24
 no "denied by the NACL" in_ns b nc -z -w 1 -s 10.1.0.66 10.1.0.1 80
-is "counted with the rule" "$(metric a moat_rule_packets_total layer=nacl group=front rule=50 verdict=drop)" 1
-is "and the reason" "$(metric a moat_packets_total reason=nacl-deny verdict=drop direction=ingress)" 1
+# One, and more where the machine is slow enough for it to be sent again.
+N=$(metric a moat_rule_packets_total layer=nacl group=front rule=50 verdict=drop)
+[ "$N" -ge 1 ] || fail "not counted with the rule"
+is "and the reason" "$(metric a moat_packets_total reason=nacl-deny verdict=drop direction=ingress)" "$N"
 
 # Five sources, four series: the rest is in other, the sum is exact.
 for i in 11 12 13 14 15; do
@@ -62,6 +65,8 @@ is "other pages" "$(in_ns a curl -s -o /dev/null -w '%{http_code}' http://127.0.
 no "not from outside" in_ns b curl -s --max-time 1 http://10.1.0.1:9849/metrics
 textfile() { grep -q '^moat_policy_generation 2$' "$SANDBOX/node.prom"; }
 soon "textfile" 17 textfile
+# node_exporter is another user, and the agent's umask need not be ours.
+is "everybody reads it" "$(stat -c %a "$SANDBOX/node.prom")" 644
 
 # Sockets: modes, and what the read-only one refuses.
 is "folder" "$(stat -c '%a %u' "$SANDBOX/a/run")" '750 0'

@@ -231,4 +231,14 @@ yes "green" grep -q $'\e\[32mallow' "$OUT"
 code "no colours into a file" 0 moat explain "$POLICY" ingress 10.20.0.1 \
 	10.0.5.10 tcp/22
 no "no escape" grep -q $'\e' "$OUT"
+# On a terminal, unless NO_COLOR or the command line says otherwise.
+terminal() {
+	script -qec "$MOAT $* explain $POLICY ingress 10.20.0.1 10.0.5.10 tcp/22" /dev/null
+}
+code "on a terminal" 0 env -u NO_COLOR TERM=xterm bash -c "$(declare -f terminal); MOAT=$MOAT POLICY=$POLICY; terminal"
+yes "green there" grep -q $'\e\[32mallow' "$OUT"
+code "NO_COLOR" 0 env NO_COLOR=1 bash -c "$(declare -f terminal); MOAT=$MOAT POLICY=$POLICY; terminal"
+no "no escape" grep -q $'\e' "$OUT"
+code "--color never" 0 env -u NO_COLOR bash -c "$(declare -f terminal); MOAT=$MOAT POLICY=$POLICY; terminal --color never"
+no "no escape either" grep -q $'\e' "$OUT"
 done_testing
