@@ -48,6 +48,10 @@ static __noinline void *flow_map_find(__u32 table,
 	return 0;
 }
 
+/*
+ * Before Linux 6.4 the map's own function, which the verifier puts in place of
+ * the helper, returns an int: only half of the register has the sign.
+ */
 static __noinline long flow_map_insert(__u32 table,
 				       const struct moat_flow_key *key,
 				       const struct moat_flow *f, __u64 how)
@@ -56,7 +60,8 @@ static __noinline long flow_map_insert(__u32 table,
 		return -(long)knobs.fault;
 #define INSERT(symbol, map) \
 	case MOAT_TABLE_##symbol: \
-		return OWN_CALL(bpf_map_update_elem(&map, key, f, how), symbol);
+		return (int)OWN_CALL(bpf_map_update_elem(&map, key, f, how), \
+				     symbol);
 	switch (table) {
 		FLOW_MAPS(INSERT)
 	}

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "bpf/place.h"
+#include "policy/probe.h"
 
 #define ON_THE_WAY 150 /* of the paced port; queues hold 1,000 of all */
 #define BATCH 16
@@ -226,6 +227,28 @@ static unsigned long missing(const struct flood *f)
 	return n;
 }
 
+static void say_counters(const struct flood *f)
+{
+	unsigned entry = datapath_iface_index(f->h->dp, f->ifindex);
+	struct iface_stats s;
+	struct moat_totals t;
+	const __u64 *refused = t.refused[MOAT_TABLE_UDP];
+
+	print_message("%lu packets are missing; ingress:", missing(f));
+	assert_int_equal(stats_iface(f->h->dp, entry, &s), 0);
+	for (unsigned r = 0; r < MOAT_REASON_COUNT; r++)
+		if (s.direction[MOAT_INGRESS].count[r].packets)
+			print_message(
+				" %s %llu", reason_name(r),
+				s.direction[MOAT_INGRESS].count[r].packets);
+	assert_int_equal(stats_totals(f->h->dp, &t), 0);
+	print_message(
+		"; refused by udp: full %llu, busy %llu, no memory %llu, other %llu",
+		refused[MOAT_REFUSAL_FULL], refused[MOAT_REFUSAL_BUSY],
+		refused[MOAT_REFUSAL_NOMEM], refused[MOAT_REFUSAL_OTHER]);
+	print_message("\n");
+}
+
 void flood_stop(struct flood *f)
 {
 	f->stop = true;
@@ -235,9 +258,7 @@ void flood_stop(struct flood *f)
 	for (int i = 0; i < JUDGED_SECONDS * 100 && missing(f); i++)
 		usleep(10000);
 	if (missing(f))
-		print_message(
-			"%lu packets were judged for no reason of these\n",
-			missing(f));
+		say_counters(f);
 	f->drained = true;
 	pthread_join(f->receiver, NULL);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "bpf/place.h"
@@ -41,29 +42,61 @@ static __u64 planned(const struct maps *m, const char *map)
 	return 0;
 }
 
+static unsigned linux_version(void)
+{
+	unsigned major = 0, minor = 0;
+
+	assert_int_equal(
+		sscanf(datapath_facts()->release, "%u.%u", &major, &minor), 2);
+	return major << 8 | minor;
+}
+
+/*
+ * The plan has the struct sizes of 6.18; on other kernels the head of a map is
+ * some words longer or shorter, which shows in those of one entry. Before 5.11
+ * a map is charged in whole pages.
+ */
+static __u64 heads(void)
+{
+	unsigned v = linux_version();
+
+	if (v < (5 << 8 | 11))
+		return sysconf(_SC_PAGESIZE) + 256;
+	return v < (6 << 8 | 18) ? 256 : 0;
+}
+
 static void within_tenth(const char *what, __u64 plan, __u64 real)
 {
-	if (plan * 10 > real * 11 || plan * 11 < real * 10)
+	__u64 apart = plan > real ? plan - real : real - plan;
+
+	if (apart > heads() && (plan * 10 > real * 11 || plan * 11 < real * 10))
 		fail_msg("%s: planned %llu, really %llu", what,
 			 (unsigned long long)plan, (unsigned long long)real);
 }
 
-static struct maps compare_plan(const struct datapath_settings *s)
+static void compare_plan(const struct maps *m)
 {
-	struct maps m = maps_of(s);
+	unsigned v = linux_version();
 
-	for (size_t i = 0; i < m.n; i++)
-		within_tenth(m.map[i].name, m.map[i].planned, m.map[i].bytes);
-	within_tenth("all maps", m.planned, m.real);
-	return m;
+	if (v >= (5 << 8 | 11) && v < (6 << 8 | 4)) {
+		print_message(
+			"from 5.11 to 6.3 the kernel tells the sizes of keys and values alone\n");
+		skip();
+	}
+	for (size_t i = 0; i < m->n; i++)
+		within_tenth(m->map[i].name, m->map[i].planned,
+			     m->map[i].bytes);
+	within_tenth("all maps", m->planned, m->real);
 }
 
 static void small(void **state)
 {
 	struct datapath_settings s;
+	struct maps m;
 
 	harness_settings(&s);
-	compare_plan(&s);
+	m = maps_of(&s);
+	compare_plan(&m);
 }
 
 /*
@@ -87,21 +120,24 @@ static void defaults(void **state)
 	for (int i = 0; i < MOAT_PART_COUNT; i++)
 		s.part_bytes[i] = MOAT_PART_MAX;
 	s.rule_slots = MOAT_RULE_SLOTS_MAX;
-	m = compare_plan(&s);
+	m = maps_of(&s);
 	assert_true(planned(&m, "flows") <= 320ull << 20);
+	compare_plan(&m);
 }
 
 /* Sizes that are no power of two. */
 static void odd_sizes(void **state)
 {
 	struct datapath_settings s;
+	struct maps m;
 
 	harness_settings(&s);
 	for (int i = 0; i < MOAT_TABLE_COUNT; i++)
 		s.table_entries[i] = 3000 + 17 * i;
 	s.part_bytes[MOAT_PART_ROWS] = MOAT_PART_MIN + 1;
 	s.rule_slots = 1025;
-	compare_plan(&s);
+	m = maps_of(&s);
+	compare_plan(&m);
 }
 
 /*

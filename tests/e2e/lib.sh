@@ -24,6 +24,8 @@ CHECKS=0
 # How much longer than here a wait may take: more in an emulated machine.
 SLOW=${MOAT_TEST_SLOW:-1}
 WAIT=$((SLOW > 1 ? 3 : 1))
+# Each look costs an emulated machine a good part of a second.
+POLL=$([ "$SLOW" -gt 1 ] && echo 0.5 || echo 0.05)
 
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; show_logs >&2; exit 1; }
@@ -127,7 +129,7 @@ until_ok() {
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME//[.,]/}" -lt "$end" ] || return 1
-		sleep 0.05
+		sleep "$POLL"
 	done
 }
 

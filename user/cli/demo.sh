@@ -331,14 +331,14 @@ show_counters() {
 
 # ---- a port scan, met by XDP --------------------------------------------------
 scan() {
-	local port limit
-	limit=$(tenths 5)
+	local port jobs=()
 	for port in $(seq 1000 1299); do
-		in_ns stranger timeout "$limit" nc -z -w 1 "${V4[trainer0]}" \
-			"$port" >/dev/null 2>&1 &
+		in_ns stranger nc -z -w 1 "${V4[trainer0]}" "$port" \
+			>/dev/null 2>&1 &
+		jobs+=("$!")
 		[ $((port % 60)) = 0 ] && nap 3
 	done
-	nap 8
+	wait "${jobs[@]}"
 }
 
 show_xdp() {
