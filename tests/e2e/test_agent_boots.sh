@@ -160,9 +160,26 @@ rmdir "$RECORD.tmp"
 soon "written" 12 no_alarm
 calm "written"
 
-# Ten minutes after the attach the host has outlived it.
-crash
+# A device that refuses has taken nothing down: the record is of the others.
+agent_stop a
+ip -n "$(ns a)" link add eth7 type bridge || fail "no bridge"
+agent_config a 'failsafe: []
+xdp: native'
 boot 10
+is "refused: eth0" "$(attached)" native
+is "refused: why" "$(status a '.interfaces[] | select(.name == "eth7") | .xdp_why')" \
+	'the driver refuses native XDP: Operation not supported'
+is "refused: record" "$(sed -n 2p "$RECORD" | jq -c '[.end, .devices]')" \
+	'["open",["eth0"]]'
+ip -n "$(ns a)" link del eth7
+agent_stop a
+
+# Ten minutes after the attach the host has outlived it.
+agent_config a 'failsafe: []
+xdp: generic'
+boot 11
+crash
+boot 12
 is "one unclean" "$(unclean)" 1
 until_ok 12 test -e "$RECORD" || fail "no record"
 crash
@@ -180,7 +197,7 @@ if [ "$(cut -d. -f1 /proc/uptime)" -gt 700 ]; then
 	is "record" "$(sed -n 2p "$RECORD" | jq -r '"\(.end) \(.unclean)"')" \
 		'survived 0'
 	crash
-	boot 11
+	boot 13
 	calm "outlived"
 	is "none unclean" "$(unclean)" 0
 fi
