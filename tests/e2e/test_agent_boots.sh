@@ -95,6 +95,9 @@ for remedy in 'generic: eth0' 'moatd --retry-xdp'; do
 	yes "doctor: $remedy" grep -q -- "$remedy" \
 		<<<"$(field a '{"cmd":"doctor"}' '.checks[] | select(.level == "bad") | .text')"
 done
+is "doctor: what to do" \
+	"$(field a '{"cmd":"doctor"}' '.checks[] | select(.name == "xdp") | .fix')" \
+	'mend the cause, then moatd --retry-xdp'
 yes "moat status" grep -q 'XDP is held off' \
 	<<<"$("$MOAT" --socket "$(sock a)" status)"
 "$MOAT" --socket "$(sock a)" status >/dev/null

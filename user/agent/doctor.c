@@ -123,6 +123,7 @@ static const char *driver_risk(const struct iface *i)
 static void xdp(struct doctor *d)
 {
 	const struct agent *a = d->agent;
+	bool held = a->config->xdp != XDP_MODE_NONE && boots_held(&a->boots);
 	const struct iface *i;
 	char text[300];
 
@@ -137,7 +138,8 @@ static void xdp(struct doctor *d)
 				 "%s: no XDP (%s); a "
 				 "native attach %s",
 				 i->link.name, i->xdp_why, driver_risk(i));
-		add(d, "xdp", "ok", text, "");
+		add(d, "xdp", held ? "note" : "ok", text,
+		    held ? "mend the cause, then moatd --retry-xdp" : "");
 	}
 }
 
