@@ -107,8 +107,9 @@ static __noinline enum moat_reason check_own_source(struct pkt *p)
 						       MOAT_REASON_OWN_SOURCE;
 }
 
-/* F36: an address that appeared while the agent was dead. The kernel's routes
- * say whether it would deliver the packet here. */
+/* F36: an address that appeared while the agent was dead, or one of a network
+ * that is ours by a route alone. The kernel's routes say whether it would
+ * deliver the packet here. */
 static __noinline bool delivered_here(const struct frame *fr, struct pkt *p)
 {
 	struct bpf_fib_lookup fib = {};
@@ -127,6 +128,14 @@ static __noinline bool delivered_here(const struct frame *fr, struct pkt *p)
 	rc = bpf_fib_lookup(fr->ctx, &fib, sizeof(fib), 0);
 	return rc == BPF_FIB_LKUP_RET_NOT_FWDED ||
 	       rc == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+static __always_inline bool takes_networks(void)
+{
+	__u32 zero = 0;
+	const struct moat_host *facts = bpf_map_lookup_elem(&host, &zero);
+
+	return facts && facts->flags & MOAT_HOST_LOCAL_NETWORKS;
 }
 
 /*
@@ -158,7 +167,8 @@ static __noinline enum moat_reason whose_packet(const struct frame *fr,
 	}
 	if (knobs.forwarding_judge)
 		return MOAT_REASON_NONE;
-	if (p->dir == MOAT_INGRESS && agent_is_dead(p) && delivered_here(fr, p))
+	if (p->dir == MOAT_INGRESS && (agent_is_dead(p) || takes_networks()) &&
+	    delivered_here(fr, p))
 		return MOAT_REASON_NONE;
 	return MOAT_REASON_FORWARDED;
 }

@@ -13,7 +13,7 @@
  * the address whose profile this one takes over (link-local and temporary
  * addresses in no group), zero for none.
  */
-#define MOAT_OWN_BROADCAST 1 /* a subnet's broadcast address, not a host's */
+#define MOAT_OWN_BROADCAST 1 /* a subnet's broadcast or anycast address */
 struct moat_own {
 	struct moat_addr alias;
 	__u32 flags;
@@ -77,9 +77,12 @@ struct moat_host {
 				    port of one is n modulo 64 */
 	__u32 failsafe_generation; /* in force when they last changed: its flows
 				      may have been opened by entries of before */
-	__u32 pad;
+	__u32 flags;		   /* MOAT_HOST_* */
 };
 MOAT_ASSERT_SIZE(struct moat_host, 32);
+/* Routes of type local take in whole networks, which no own address names:
+ * what is not ours by those may be delivered here all the same. */
+#define MOAT_HOST_LOCAL_NETWORKS 1
 
 /*
  * Rate buckets: a fixed array indexed by a seeded hash of (slot, source).

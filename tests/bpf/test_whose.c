@@ -262,6 +262,21 @@ static void agent_dead_without_forwarding(void **state)
 	age_heartbeat(0);
 }
 
+/* Routes take in whole networks, which own addresses don't name: the kernel is
+ * asked, also while the agent lives. 10.7.0.9 is on lo. */
+static void local_networks(void **state)
+{
+	in("10.9.0.1", "10.7.0.9", 22, MOAT_ALLOW, MOAT_REASON_FORWARDED);
+	assert_int_equal(datapath_set_local_networks(h->dp, true), 0);
+	in("10.9.0.1", "10.7.0.9", 22, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	in("10.9.0.1", "10.7.0.9", 23, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+	in("10.9.0.1", "10.99.0.9", 22, MOAT_ALLOW, MOAT_REASON_FORWARDED);
+	out("10.7.0.9", "10.9.0.1", 53, MOAT_DROP, MOAT_REASON_SPOOFED_SOURCE);
+	ours(state);
+	assert_int_equal(datapath_set_local_networks(h->dp, false), 0);
+	in("10.9.0.1", "10.7.0.9", 23, MOAT_ALLOW, MOAT_REASON_FORWARDED);
+}
+
 #define fresh(test) cmocka_unit_test_setup(test, afresh)
 
 int main(void)
@@ -274,6 +289,7 @@ int main(void)
 		fresh(forwarded),
 		fresh(forwarding_judged),
 		fresh(spoofed),
+		fresh(local_networks),
 		fresh(agent_dead),
 		fresh(agent_dead_without_forwarding),
 	};

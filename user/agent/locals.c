@@ -91,11 +91,36 @@ bool local_needs_group(const struct local *l)
 	return l->judged && !l->assigned && !follows(l) && !l->net.tentative;
 }
 
-int locals_own(const struct local *l, size_t n, struct own_entry **ret,
-	       size_t *ret_count)
+static bool has_own(const struct own_entry *own, size_t n,
+		    const struct moat_addr *a)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (addr_equal(&own[i].addr, a))
+			return true;
+	return false;
+}
+
+/* Of hosts, not of networks: 127.255.255.255 never comes in. */
+static void add_shared(struct own_entry *own, size_t *count,
+		       const struct moat_addr *a, uint32_t ifindex)
 {
 	static const struct moat_addr none;
-	struct own_entry *own = calloc(2 * n + 1, sizeof(*own));
+	struct net_addr net = { .addr = *a, .v4 = addr_is_v4(a) };
+
+	if (addr_equal(a, &none) || is_loopback(&net) ||
+	    has_own(own, *count, a))
+		return;
+	own[(*count)++] = (struct own_entry){
+		*a, { {}, MOAT_OWN_BROADCAST, ifindex }
+	};
+}
+
+int locals_own(const struct local *l, size_t n, const struct netfacts *f,
+	       struct own_entry **ret, size_t *ret_count)
+{
+	struct own_entry *own = calloc(2 * n + f->nshared + 1, sizeof(*own));
 	size_t i, count = 0;
 
 	if (!own)
@@ -108,12 +133,10 @@ int locals_own(const struct local *l, size_t n, struct own_entry **ret,
 				{ l[i % n].alias, 0, l[i % n].net.ifindex }
 			};
 	for (i = 0; i < n; i++)
-		if (!addr_equal(&l[i].net.broadcast, &none) &&
-		    !addr_equal(&l[i].net.broadcast, &l[i].net.addr))
-			own[count++] = (struct own_entry){
-				l[i].net.broadcast,
-				{ {}, MOAT_OWN_BROADCAST, l[i].net.ifindex }
-			};
+		add_shared(own, &count, &l[i].net.broadcast, l[i].net.ifindex);
+	for (i = 0; i < f->nshared; i++)
+		add_shared(own, &count, &f->shared[i].addr,
+			   f->shared[i].ifindex);
 	*ret = own;
 	*ret_count = count;
 	return 0;

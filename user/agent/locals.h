@@ -28,9 +28,10 @@ int locals_compute(const struct netfacts *f, const struct selection *s,
 bool local_needs_group(const struct local *l);
 
 /* Entries of the datapath's map: judged addresses, then the others, with their
- * aliases, then the broadcast addresses. Owned by the caller. */
-int locals_own(const struct local *l, size_t n, struct own_entry **ret,
-	       size_t *ret_count);
+ * aliases, then those that other hosts have too, each once. Owned by the
+ * caller. */
+int locals_own(const struct local *l, size_t n, const struct netfacts *f,
+	       struct own_entry **ret, size_t *ret_count);
 /* First global address of each family of an interface, for multicast. */
 void locals_first(const struct local *l, size_t n, uint32_t ifindex,
 		  struct moat_iface *ret);

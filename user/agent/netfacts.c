@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* rtnetlink dumps of links, addresses and default routes, and its news. */
+/* rtnetlink dumps of links, addresses and routes, and its news. */
 #include "agent/netfacts.h"
 
 #include <arpa/inet.h>
@@ -155,6 +155,17 @@ static bool is_link_local(const struct net_addr *a)
 	return a->addr.b[0] == 0xfe && (a->addr.b[1] & 0xc0) == 0x80;
 }
 
+static int add_addr(struct netfacts *f, const struct net_addr *n)
+{
+	void *more = grown(f->addrs, f->naddrs, sizeof(*n));
+
+	if (!more)
+		return MNL_CB_ERROR;
+	f->addrs = more;
+	f->addrs[f->naddrs++] = *n;
+	return MNL_CB_OK;
+}
+
 static int on_addr(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
@@ -165,7 +176,6 @@ static int on_addr(const struct nlmsghdr *h, void *arg)
 	struct netfacts *f = arg;
 	bool local = false;
 	const struct nlattr *a;
-	void *more;
 
 	if (!n.v4 && m->ifa_family != AF_INET6)
 		return MNL_CB_OK;
@@ -186,12 +196,72 @@ static int on_addr(const struct nlmsghdr *h, void *arg)
 	n.temporary = !n.v4 && (flags & IFA_F_TEMPORARY);
 	n.tentative = flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED);
 	n.global = m->ifa_scope == RT_SCOPE_UNIVERSE && !n.link_local;
-	more = grown(f->addrs, f->naddrs, sizeof(n));
+	return add_addr(f, &n);
+}
+
+/* ---- routes by which the kernel delivers here ---- */
+
+static bool known(const struct netfacts *f, const struct moat_addr *a)
+{
+	size_t i;
+
+	for (i = 0; i < f->naddrs; i++)
+		if (addr_equal(&f->addrs[i].addr, a))
+			return true;
+	return false;
+}
+
+static int add_shared(struct netfacts *f, const struct net_addr *n)
+{
+	void *more = grown(f->shared, f->nshared, sizeof(*f->shared));
+
 	if (!more)
 		return MNL_CB_ERROR;
-	f->addrs = more;
-	f->addrs[f->naddrs++] = n;
+	f->shared = more;
+	f->shared[f->nshared++] = (struct net_shared){ n->ifindex, n->addr };
 	return MNL_CB_OK;
+}
+
+static bool is_loopback_net(const struct rtmsg *m, const struct net_addr *n)
+{
+	return n->v4 && m->rtm_dst_len >= 8 && addr_v4(&n->addr) >> 24 == 127;
+}
+
+/*
+ * Local routes name the addresses of interfaces, and others: AnyIP, virtual
+ * addresses that a balancer leaves on its packets. Broadcast ones name what
+ * IFA_BROADCAST may not: the kernel makes them for each subnet.
+ */
+static int on_delivered(struct netfacts *f, const struct nlmsghdr *h,
+			const struct rtmsg *m)
+{
+	struct net_addr n = { .v4 = m->rtm_family == AF_INET, .routed = true };
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof(*m)) {
+		if (mnl_attr_get_type(a) == RTA_DST)
+			n.addr = addr_attr(a, n.v4);
+		else if (mnl_attr_get_type(a) == RTA_OIF)
+			n.ifindex = mnl_attr_get_u32(a);
+	}
+	n.length = n.v4 ? 32 : 128;
+	if (m->rtm_dst_len < n.length) {
+		if (m->rtm_type == RTN_LOCAL && !is_loopback_net(m, &n))
+			f->local_networks = true;
+		return MNL_CB_OK;
+	}
+	if (m->rtm_type != RTN_LOCAL)
+		return add_shared(f, &n);
+	n.link_local = is_link_local(&n);
+	n.global = !n.link_local;
+	return known(f, &n.addr) ? MNL_CB_OK : add_addr(f, &n);
+}
+
+static bool is_delivered(const struct rtmsg *m)
+{
+	return (m->rtm_family == AF_INET || m->rtm_family == AF_INET6) &&
+	       (m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_BROADCAST ||
+		m->rtm_type == RTN_ANYCAST);
 }
 
 /* ---- default routes ---- */
@@ -222,6 +292,8 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a;
 
+	if (is_delivered(m))
+		return on_delivered(arg, h, m);
 	if (m->rtm_dst_len || m->rtm_type != RTN_UNICAST)
 		return MNL_CB_OK;
 	mnl_attr_for_each(a, h, sizeof(*m)) {
@@ -316,6 +388,7 @@ void netfacts_free(struct netfacts *f)
 {
 	free(f->links);
 	free(f->addrs);
+	free(f->shared);
 	*f = (struct netfacts){};
 }
 
@@ -331,7 +404,8 @@ const struct net_link *netfacts_link(const struct netfacts *f, uint32_t ifindex)
 
 /* ---- news ---- */
 
-/* Routes change all the time on a router: only default ones matter. */
+/* Routes change all the time on a router: only default ones matter, and those
+ * that say what is ours. */
 static bool matters(const struct nlmsghdr *h)
 {
 	const struct rtmsg *m;
@@ -339,7 +413,7 @@ static bool matters(const struct nlmsghdr *h)
 	if (h->nlmsg_type != RTM_NEWROUTE && h->nlmsg_type != RTM_DELROUTE)
 		return true;
 	m = mnl_nlmsg_get_payload(h);
-	return m->rtm_dst_len == 0;
+	return m->rtm_dst_len == 0 || is_delivered(m);
 }
 
 static void on_news(int fd, uint32_t events, void *arg)

@@ -35,6 +35,14 @@ struct net_addr {
 	struct moat_addr broadcast; /* zero: none */
 	uint8_t length;		    /* prefix length in the family's bits */
 	bool v4, link_local, temporary, global, tentative;
+	bool routed; /* no interface has it: ours by a local route */
+};
+
+/* What more hosts than this one have: a subnet's broadcast address, or its
+ * routers' anycast address (RFC 4291 section 2.6.1). */
+struct net_shared {
+	uint32_t ifindex;
+	struct moat_addr addr; /* v4-mapped for IPv4 */
 };
 
 struct netfacts {
@@ -42,6 +50,9 @@ struct netfacts {
 	size_t nlinks;
 	struct net_addr *addrs;
 	size_t naddrs;
+	struct net_shared *shared; /* of which the kernel delivers to us */
+	size_t nshared;
+	bool local_networks; /* local routes to more than an address */
 };
 
 /* Everything, by three dumps. 0 or -errno. */
@@ -50,7 +61,7 @@ void netfacts_free(struct netfacts *f); /* back to {0} */
 const struct net_link *netfacts_link(const struct netfacts *f,
 				     uint32_t ifindex);
 
-/* Calls changed() when links, addresses or default routes change; news may
+/* Calls changed() when links, addresses, default or local routes change; news may
  * have been lost, so it tells nothing but that. */
 struct netmonitor;
 int netmonitor_new(struct loop *loop, loop_fn changed, void *arg,

@@ -37,12 +37,15 @@ static int set_own(struct agent *a)
 {
 	_cleanup_free_ struct own_entry *own = NULL;
 	size_t n = 0;
-	int r = locals_own(a->locals, a->nlocals, &own, &n);
+	int r = locals_own(a->locals, a->nlocals, &a->facts, &own, &n);
 
 	if (r)
 		return r;
 	a->own_left_out = n > MOAT_OWN_MAX ? n - MOAT_OWN_MAX : 0;
-	return datapath_set_own(a->dp, own, n - a->own_left_out);
+	/* What is left out is known to the kernel's routes. */
+	r = datapath_set_local_networks(a->dp, a->facts.local_networks ||
+						       a->own_left_out);
+	return r ? r : datapath_set_own(a->dp, own, n - a->own_left_out);
 }
 
 /* The bond that is taken, of a port that is not; 0: none. */

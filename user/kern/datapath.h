@@ -118,6 +118,8 @@ struct own_entry {
 	struct moat_own own;
 };
 int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n);
+/* Whether routes take in whole networks as this host's own. */
+int datapath_set_local_networks(struct datapath *dp, bool some);
 int datapath_set_ifaces(struct datapath *dp, const struct moat_iface *e,
 			size_t n);
 /* Entry of an ifindex in the counters, or MOAT_IFACES - 1. */

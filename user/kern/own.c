@@ -92,6 +92,18 @@ int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n)
 	return err ? err : host_changed(dp, &host);
 }
 
+int datapath_set_local_networks(struct datapath *dp, bool some)
+{
+	__u32 flags = some ? MOAT_HOST_LOCAL_NETWORKS : 0;
+	struct moat_host host;
+	int err = host_read(dp, &host);
+
+	if (err || host.flags == flags)
+		return err;
+	host.flags = flags;
+	return host_changed(dp, &host);
+}
+
 unsigned datapath_iface_index(const struct datapath *dp, __u32 ifindex)
 {
 	for (unsigned n = 0; n < MOAT_IFACE_PROBES && ifindex; n++) {

@@ -175,7 +175,7 @@ static void map_entries(void **state)
 	a->temporary = true;
 	add(w, "fd00::1", 2);
 	compute(w);
-	assert_int_equal(locals_own(w->l, w->n, &own, &n), 0);
+	assert_int_equal(locals_own(w->l, w->n, &w->facts, &own, &n), 0);
 	assert_int_equal(n, 5);
 	assert_int_equal(own[4].own.flags, MOAT_OWN_BROADCAST);
 	assert_int_equal(own[0].own.flags, 0);
@@ -183,6 +183,41 @@ static void map_entries(void **state)
 	locals_first(w->l, w->n, 2, &first);
 	assert_true(addr_equal(&first.first4, &own[0].addr));
 	assert_true(addr_equal(&first.first6, &find(w, "fd00::1")->net.addr));
+	free(own);
+}
+
+/* Routes name broadcast addresses that no interface tells, and some that are
+ * known, or lo's. */
+static void shared_addresses(void **state)
+{
+	static const char *const routes[] = { "10.0.0.255", "10.0.0.0",
+					      "10.0.1.255", "fd00::",
+					      "fd00::",	    "127.255.255.255",
+					      "10.0.0.1" };
+	static const char *const want[] = { "10.0.0.1", "10.0.0.255",
+					    "10.0.0.0", "10.0.1.255",
+					    "fd00::" };
+	struct net_shared shared[ARRAY_SIZE(routes)];
+	struct world *w = *state;
+	struct own_entry *own = NULL;
+	size_t n = 0;
+
+	add(w, "10.0.0.1", 2)->broadcast = address("10.0.0.255", 2).addr;
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
+		shared[i] = (struct net_shared){ 2,
+						 address(routes[i], 2).addr };
+	w->facts.shared = shared;
+	w->facts.nshared = ARRAY_SIZE(routes);
+	compute(w);
+	assert_int_equal(locals_own(w->l, w->n, &w->facts, &own, &n), 0);
+	assert_int_equal(n, ARRAY_SIZE(want));
+	for (size_t i = 0; i < n; i++) {
+		struct moat_addr addr = address(want[i], 2).addr;
+
+		assert_true(addr_equal(&own[i].addr, &addr));
+		assert_int_equal(own[i].own.flags, i ? MOAT_OWN_BROADCAST : 0);
+		assert_int_equal(own[i].own.ifindex, 2);
+	}
 	free(own);
 }
 
@@ -194,6 +229,7 @@ int main(void)
 		TEST(followers),
 		TEST(follows_the_other_family),
 		TEST(map_entries),
+		TEST(shared_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
