@@ -33,6 +33,11 @@ ip -n "$(ns a)" -batch "$SANDBOX/addresses" || fail "addresses"
 soon "too many addresses" 10 degraded 'addresses, above 4096'
 is "not enforcing" "$(enforcing a)" 0
 is "nor by status" "$(status a .enforcing)" false
+# One of the last, by the kernel's routes.
+ip -n "$(ns b)" route add 10.1.32.0/24 via 10.1.0.1
+in_ns a sysctl -qw net.ipv4.ip_forward=1
+yes "one left out: open" tcp b 10.1.32.200 80
+no "one left out: closed" tcp b 10.1.32.200 81
 yes "open" tcp b 10.1.0.1 80
 no "closed" tcp b 10.1.0.1 81
 sed 's/addr add/addr del/' "$SANDBOX/addresses" >"$SANDBOX/gone"

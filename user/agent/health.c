@@ -217,11 +217,11 @@ json_t *agent_degraded(const struct agent *a)
 	}
 	if (!taken)
 		add(list, "no interface is selected");
-	/* Unknown addresses are another host's: in, nothing judges them. */
+	/* Of unknown addresses the routes are asked, for what comes in. */
 	if (a->own_left_out)
 		add(list,
-		    "this host has %zu addresses, above %d: to %zu of them "
-		    "everything passes, and from them nothing",
+		    "this host has %zu addresses, above %d: %zu of them can "
+		    "open nothing outwards, each packet to them costs more",
 		    MOAT_OWN_MAX + a->own_left_out, MOAT_OWN_MAX,
 		    a->own_left_out);
 	if (a->ifaces_left_out)
