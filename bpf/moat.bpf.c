@@ -29,6 +29,7 @@ int moat_clock(struct __sk_buff *skb)
 }
 
 #define IPOIB_HLEN 24 /* IPOIB_HARD_LEN of drivers/infiniband/ulp/ipoib */
+#define IPOIB_TYPE 20 /* EtherType, after the pseudo header */
 
 /*
  * Tags in the frame: the network header stands before them (a sender's own, a
@@ -36,11 +37,36 @@ int moat_clock(struct __sk_buff *skb)
  * as for the inner of two VLAN devices; packet_parse_headers() since 6.0). Where
  * the frame starts is sure.
  */
-static __always_inline void tc_tagged(struct pkt *p)
+static __always_inline void tc_tagged(struct pkt *p, __u32 header)
 {
 	p->start = BPF_HDR_START_MAC;
-	p->l3 = ETH_HLEN;
-	p->frame += ETH_HLEN;
+	p->l3 = header;
+	p->frame += header;
+}
+
+/*
+ * AF_PACKET senders name an EtherType beside the frame, and the skb has theirs.
+ * Whoever gets the frame reads its bytes: where those name IP or a tag, they
+ * count. Such a sender's link header is linear (packet_snd(), tpacket_snd()).
+ */
+static __always_inline void tc_named(struct __sk_buff *skb, struct pkt *p)
+{
+	bool ether = p->iface_flags & MOAT_IFACE_ETHER;
+	void *end = (void *)(long)skb->data_end;
+	void *at = (void *)(long)skb->data;
+	__u16 type;
+
+	if (!ether && !(p->iface_flags & MOAT_IFACE_INFINIBAND))
+		return;
+	at += ether ? 2 * ETH_ALEN : IPOIB_TYPE;
+	if (at + sizeof(type) > end || *(__be16 *)at == skb->protocol)
+		return;
+	type = bpf_ntohs(*(__be16 *)at);
+	if (type != ETH_P_IP && type != ETH_P_IPV6 && !is_vlan(type))
+		return;
+	p->ethertype = type;
+	if (p->start == BPF_HDR_START_NET)
+		tc_tagged(p, ether ? ETH_HLEN : IPOIB_HLEN);
 }
 
 /*
@@ -69,7 +95,9 @@ static __always_inline struct pkt *tc_begin(struct __sk_buff *skb, __u32 dir,
 	p->packets = p->gso || skb->gso_segs ? skb->gso_segs : 1;
 	p->bytes = p->frame ? p->frame : skb->len;
 	if (is_vlan(p->ethertype) && p->iface_flags & MOAT_IFACE_ETHER)
-		tc_tagged(p);
+		tc_tagged(p, ETH_HLEN);
+	if (dir == MOAT_EGRESS)
+		tc_named(skb, p);
 	return p;
 }
 
