@@ -104,6 +104,21 @@ static __noinline enum moat_reason judge_new(const struct frame *fr,
 	return stage_policy(0);
 }
 
+/* Whether an allowed opening leaves the flow that it found as it is: one that
+ * is settled, or half-open and neither refused nor picked up in its middle. */
+static __always_inline bool outlives_opening(const struct pkt *p,
+					     const struct moat_flow *f)
+{
+	if (p->table == MOAT_TABLE_CLOSING)
+		return false;
+	if (p->table != MOAT_TABLE_EMBRYONIC_IN &&
+	    p->table != MOAT_TABLE_EMBRYONIC_OUT)
+		return f->state != MOAT_FLOW_RESET ||
+		       p->table == MOAT_TABLE_FLOWS;
+	return f->state != MOAT_FLOW_RESET &&
+	       !(f->marks & MOAT_MARK_MIDSTREAM && f->state == MOAT_FLOW_NEW);
+}
+
 /*
  * A packet of a flow; MOAT_REASON_NONE: no flow speaks for it, or it is an
  * opening. One that passed comes again: to its live flow it does what any
@@ -121,9 +136,7 @@ VERIFIED_ONCE __u32 stage_flow(__u32 zero)
 		return MOAT_REASON_NONE;
 	if (p->alive || !(p->flags & PKT_OPENING))
 		return flow_hit(p, f);
-	p->alive = p->table != MOAT_TABLE_CLOSING &&
-		   (f->state != MOAT_FLOW_RESET ||
-		    p->table == MOAT_TABLE_FLOWS);
+	p->alive = outlives_opening(p, f);
 	return MOAT_REASON_NONE;
 }
 

@@ -293,6 +293,28 @@ static void midstream_drop(void **state)
 	conn_theirs(&c, A, MOAT_REASON_SG_ALLOW);
 }
 
+/* A SYN over a flow picked up in its middle, that nobody confirmed: what it
+ * opens is a flow of its own, settled by its own handshake. */
+static void opening_over_midstream(void **state)
+{
+	struct connection c = conn_new(h, 4, IPPROTO_TCP);
+
+	c.theirs.sport = c.ours.dport = 443;
+	c.key = harness_key(c.theirs.to, 80, c.theirs.from, 443, IPPROTO_TCP);
+	c.ours.flags = A;
+	expect(h, OUT, &c.ours, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	is(&c, MOAT_TABLE_EMBRYONIC_OUT, MOAT_FLOW_NEW, 60);
+	conn_theirs(&c, S, MOAT_REASON_SG_ALLOW);
+	assert_int_equal(harness_count(h, MOAT_TABLE_FLOWS), 0);
+	is(&c, MOAT_TABLE_EMBRYONIC_IN, MOAT_FLOW_NEW, 60);
+	conn_ours(&c, S | A);
+	conn_ours(&c, A);
+	assert_int_equal(harness_count(h, MOAT_TABLE_FLOWS), 0);
+	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
+	is(&c, MOAT_TABLE_FLOWS, MOAT_FLOW_ESTABLISHED, 432000);
+	conn_ours(&c, A);
+}
+
 #define fresh(test) cmocka_unit_test_setup(test, afresh)
 
 int main(void)
@@ -311,6 +333,7 @@ int main(void)
 		fresh(others),
 		fresh(expiry_moves_by_seconds),
 		fresh(midstream_drop),
+		fresh(opening_over_midstream),
 	};
 
 	return cmocka_run_group_tests(tests, open_once, close_once);
