@@ -40,7 +40,10 @@ failsafe_differs(const struct moat_failsafe_entry *e, __u64 upper, __u64 lower,
 	return differs;
 }
 
-/* Number of the entry that matches plus one, or 0. */
+#define FAILSAFE_NUMBER(found) (((found)&0xff) - 1)
+#define FAILSAFE_DIR(found) ((found) >> 8 & 1)
+
+/* Of the entry that matches number plus one and, above, direction; or 0. */
 VERIFIED_ONCE __u32 search_failsafe(__u64 upper, __u64 lower, __u64 probe)
 {
 	__u32 zero = 0, count;
@@ -53,7 +56,8 @@ VERIFIED_ONCE __u32 search_failsafe(__u64 upper, __u64 lower, __u64 probe)
 		if (i >= count)
 			break;
 		if (!failsafe_differs(&list->entry[i], upper, lower, probe))
-			return list->entry[i].number + 1;
+			return (list->entry[i].number + 1) |
+			       (list->entry[i].direction & 1) << 8;
 	}
 	return 0;
 }
@@ -81,7 +85,8 @@ static __noinline enum moat_reason check_failsafe(struct pkt *p)
 
 	if (!found)
 		return MOAT_REASON_NONE;
-	p->failsafe = found - 1;
+	p->failsafe = FAILSAFE_NUMBER(found);
+	p->leg_back = FAILSAFE_DIR(found) != p->dir;
 	return MOAT_REASON_FAILSAFE;
 }
 

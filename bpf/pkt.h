@@ -126,6 +126,7 @@ struct pkt {
 	__u8 verdict;  /* enum moat_verdict; COUNT: by reason and mode */
 	__u8 also;     /* second would-drop, or MOAT_REASON_NONE */
 	__u8 failsafe; /* entry number */
+	__u8 leg_back; /* it answers what that entry lets open */
 	__u8 alive;    /* SYN of a flow that lives: no token, no new flow */
 
 	struct judgement j;

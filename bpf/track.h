@@ -105,7 +105,7 @@ static __noinline enum moat_reason pass_failsafe(struct pkt *p)
 			       MOAT_NACL_PASS, MOAT_WORD_FAILSAFE);
 
 	p->verdict = MOAT_ALLOW;
-	return track_allowed(p, word);
+	return p->leg_back ? MOAT_REASON_FAILSAFE : track_allowed(p, word);
 }
 
 #endif

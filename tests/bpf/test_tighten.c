@@ -54,14 +54,27 @@ static void push(const char *how, const char *groups)
 	harness_policy(h, text);
 }
 
+/* A SYN of theirs to port 80. */
+static struct packet_spec opening(void)
+{
+	static uint16_t sport = 3000;
+
+	return (struct packet_spec){
+		.family = 4,
+		.from = "10.9.0.1",
+		.to = "10.0.0.1",
+		.proto = 6,
+		.sport = ++sport,
+		.dport = 80,
+		.flags = S,
+		.seq = 100,
+	};
+}
+
 /* An established connection of theirs to port 80. */
 static struct packet_spec connected(void)
 {
-	static uint16_t sport = 3000;
-	struct packet_spec p = {
-		.family = 4, .from = "10.9.0.1", .to = "10.0.0.1", .proto = 6,
-		.sport = ++sport, .dport = 80, .flags = S, .seq = 100,
-	}, back = packet_reply(&p);
+	struct packet_spec p = opening(), back = packet_reply(&p);
 
 	expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
 	back.flags = S | A;
@@ -119,6 +132,34 @@ static void group_gone(void **state)
 	both(BASE);
 }
 
+/*
+ * The failsafe's session that was there before us: whichever leg is seen first,
+ * it is theirs. With the failsafe gone it lives by the rules of its opening.
+ */
+static void failsafe_gone(void **state)
+{
+	struct moat_failsafe some = {}, none = {};
+	struct packet_spec p, back;
+
+	failsafe_add4(&some, MOAT_INGRESS, IPPROTO_TCP, 80, 80);
+	for (int i = 0; i < 2; i++) {
+		push("keep", WHOLE);
+		harness_failsafe(h, &some);
+		p = opening();
+		back = packet_reply(&p);
+		p.flags = back.flags = A;
+		if (i)
+			expect(h, OUT, &back, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+		expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+		expect(h, OUT, &back, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+		expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+		harness_failsafe(h, &none);
+		push("keep", WHOLE);
+		expect(h, OUT, &back, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+		expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_ESTABLISHED);
+	}
+}
+
 /* What a flow keeps of its group is what the last policy with its rule said. */
 static void mind_changed(void **state)
 {
@@ -163,9 +204,9 @@ static void nacl_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rule_gone),	cmocka_unit_test(member_gone),
-		cmocka_unit_test(group_gone),	cmocka_unit_test(mind_changed),
-		cmocka_unit_test(nacl_at_once),
+		cmocka_unit_test(rule_gone),	 cmocka_unit_test(member_gone),
+		cmocka_unit_test(group_gone),	 cmocka_unit_test(mind_changed),
+		cmocka_unit_test(failsafe_gone), cmocka_unit_test(nacl_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, open_once, close_once);
