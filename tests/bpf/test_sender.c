@@ -120,9 +120,10 @@ static void build(int family, uint8_t proto, uint16_t dport, size_t tags,
 
 static void ip_by_another_name(void **state)
 {
-	static const uint16_t said[] = { 0,	       LLDP,	   ETH_P_ARP,
-					 ETH_P_IP,     ETH_P_IPV6, ETH_P_8021Q,
-					 ETH_P_8021AD, 0x0100 };
+	static const uint16_t said[] = {
+		0,	    LLDP,	 ETH_P_ARP,    ETH_P_IP,
+		ETH_P_IPV6, ETH_P_8021Q, ETH_P_8021AD, 0x0100
+	};
 	static struct packet p;
 
 	for (size_t i = 0; i < ARRAY_SIZE(said); i++)

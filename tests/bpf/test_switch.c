@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -302,6 +303,7 @@ static void never_a_mix(void **state)
 	struct harness *h = *state;
 	struct flip f = { .h = h };
 	int seen[2] = {};
+	time_t end = time(NULL) + 120;
 	pthread_t thread;
 
 	f.image[0] = harness_compile(h, POLICY(1001));
@@ -311,8 +313,8 @@ static void never_a_mix(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, flipper, &f), 0);
 	/* Pushes come in bursts, then wait for readers: one of the two may be
 	 * in force for most of the time. */
-	for (int i = 0; i < 60000 && !(i > 6000 && f.pushes > 60 &&
-				       seen[0] > 100 && seen[1] > 100);
+	for (int i = 0; time(NULL) < end && !(i > 6000 && f.pushes > 60 &&
+					      seen[0] > 100 && seen[1] > 100);
 	     i++) {
 		uint16_t port = 1001 + i % 3;
 		struct outcome o = try(h, port);
