@@ -130,8 +130,8 @@ static __always_inline __u8 seen_bits(const struct pkt *p)
 /*
  * Inserts into the table where the flow begins. In a table that never evicts,
  * an entry past its expiry is left for user space to delete, and the new flow
- * waits in the embryonic one (F6); LRU entries may be overwritten. -EEXIST is
- * success: another CPU was first (F5).
+ * waits in the embryonic one (F6); LRU entries may be overwritten. -EEXIST:
+ * another CPU was first, the flow is there (F5).
  */
 static __noinline long flow_insert_new(struct pkt *p, const struct moat_flow *f,
 				       __u32 table)
@@ -141,7 +141,7 @@ static __noinline long flow_insert_new(struct pkt *p, const struct moat_flow *f,
 				  evicts ? BPF_ANY : BPF_NOEXIST);
 
 	if (rc != -E_EXIST || flow_lives(flow_map_find(table, &p->key), p->now))
-		return rc == -E_EXIST ? 0 : rc;
+		return rc;
 	return flow_map_insert(embryonic_of(p->dir), &p->key, f, BPF_ANY);
 }
 
@@ -164,7 +164,8 @@ static __noinline void flow_fill(const struct pkt *p, struct moat_flow *f,
 		f->marks = MOAT_MARK_MIDSTREAM;
 }
 
-/* A new flow. 0 or -errno, which is counted as a refusal. */
+/* A new flow. 0; -EEXIST, it is there already; or -errno, which is counted as
+ * a refusal. */
 VERIFIED_ONCE int flow_create(__u64 word, __u32 table)
 {
 	struct pkt *p = pkt_current();
@@ -175,10 +176,10 @@ VERIFIED_ONCE int flow_create(__u64 word, __u32 table)
 		return -E_NOMEM;
 	flow_fill(p, &f, word, flow_first_timeout(p));
 	rc = flow_insert_new(p, &f, table);
-	if (rc)
-		count_refusal(table, rc);
-	else
+	if (!rc)
 		count_created(table);
+	else if (rc != -E_EXIST)
+		count_refusal(table, rc);
 	return (int)rc;
 }
 

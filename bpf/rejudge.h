@@ -53,10 +53,12 @@ VERIFIED_ONCE __u32 ask_groups(__u32 dir, __u32 either)
 static __noinline void flow_absolve(struct pkt *p, struct moat_flow *f)
 {
 	struct moat_flow copy = *f;
+	long rc;
 
 	if (p->key.proto == IPPROTO_TCP)
 		copy.marks |= MOAT_MARK_MIDSTREAM;
-	if (flow_insert_new(p, &copy, flow_first_table(p)) == 0)
+	rc = flow_insert_new(p, &copy, flow_first_table(p));
+	if (!rc || rc == -E_EXIST)
 		f->expires = p->now;
 }
 

@@ -30,6 +30,20 @@ static __always_inline bool can_open(const struct pkt *p)
 	       !p->alive;
 }
 
+/* The flow that this packet was to open came of another's, on another CPU, in
+ * between: it is one of that flow's. */
+static __always_inline void join(struct pkt *p)
+{
+	struct moat_flow *f;
+
+	p->table = flow_first_table(p);
+	f = flow_map_find(p->table, &p->key);
+	if (!flow_lives(f, p->now))
+		return;
+	step_plain(p, f);
+	flow_count(p, f);
+}
+
 /*
  * Makes the flow of an allowed opening. A full table refuses it, a busy one
  * lets it pass without state (F47). Where no group speaks (before a policy,
@@ -43,6 +57,10 @@ static __noinline enum moat_reason track_allowed(struct pkt *p, __u64 word)
 	if (!can_open(p))
 		return reason;
 	rc = flow_create(word, flow_first_table(p));
+	if (rc == -E_EXIST) {
+		join(p);
+		return reason;
+	}
 	if (!rc && MOAT_WORD_SLOT(word) != MOAT_SLOT_NONE)
 		count_connection(MOAT_WORD_SLOT(word));
 	if (!rc || reason != MOAT_REASON_SG_ALLOW)
