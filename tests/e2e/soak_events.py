@@ -177,8 +177,9 @@ class Links(Lane):
         return REPAIRED if self.world.troubled("memory", since - 1, now) \
             else PROMISED
 
-    # A device made anew carries no program until the agent has seen it: that
-    # is the one time at which nothing is judged.
+    # A device made anew carries no program until the agent has seen it, and
+    # what comes to its addresses is another host's until the agent knows them
+    # or has been dead for a while (F36): then nothing is judged.
     def recreate(self, seconds):
         self.spoil(net.RECREATED)
         self.ip(self.rng.choice((net.HOST, net.PEER)), "link", "del", "eth2")
@@ -195,7 +196,7 @@ class Links(Lane):
                     *(["nodad"] if family == 6 else []))
             self.ip(side, "link", "set", "eth2", "up")
         self.wait_for("eth2 has our programs", self.attached, shown)
-        self.world.tell(path=net.RECREATED, guarded=True)
+        self.wait_until_known(net.RECREATED, time.monotonic())
         self.mend(net.RECREATED)
 
     def attached(self):
@@ -218,22 +219,31 @@ class Links(Lane):
         for a in both:
             self.ip(net.HOST, "addr", "add", a, "dev", "eth1",
                     *(["nodad"] if ":" in a else []))
-        shown, told = time.monotonic(), threading.Event()
-        self.wait_for("the address is known", lambda: (self.known(told), 0.0),
-                      shown)
-        if not told.is_set():
-            self.world.tell(path=net.LATE, guarded=True)
+        self.wait_until_known(net.LATE, time.monotonic())
         self.mend(net.LATE)
 
-    def known(self, told):
-        a = self.agent
+    def wait_until_known(self, path, since):
+        told = threading.Event()
+        self.wait_for(f"the address of {net.PATHS[path][0]} is known",
+                      lambda: (self.known(path, told), 0.0), since)
+        if not told.is_set():
+            self.world.tell(path=path, guarded=True)
+
+    def known(self, path, told):
+        a, judges = self.agent, self.judges(path)
         down = a.down_since
-        if down and time.monotonic() - down > AGENT_DEAD and not told.is_set():
+        if down and time.monotonic() - down > AGENT_DEAD and judges and \
+                not told.is_set():
             told.set()
-            self.world.tell(path=net.LATE, guarded=True)
+            self.world.tell(path=path, guarded=True)
         reply = a.ask({"cmd": "status"}) if a.up_since else None
         have = {x["address"] for x in (reply or {}).get("addresses", [])}
-        return {net.address(net.HOST, net.LATE, f) for f in (4, 6)} <= have
+        return judges and \
+            {net.address(net.HOST, path, f) for f in (4, 6)} <= have
+
+    # A device that was there has its programs.
+    def judges(self, path):
+        return path != net.RECREATED or self.attached()[0]
 
 
 def if_index(name):

@@ -84,7 +84,7 @@ class Udp(Flow):
             self.missing[to][self.sent[side]] = now
 
     def failed(self, e, now):
-        if e.errno not in WHILE_AWAY or self.watch.good(self.path, now - 1, now):
+        if e.errno not in WHILE_AWAY or self.watch.fine(self.path, now - 1):
             self.watch.lost(f"{self}: sending failed: {e}", now, self.path)
 
     def receive(self, side):

@@ -75,7 +75,7 @@ class Probes:
             sock.sendto(PROBE.pack(p.number),
                         (net.address(to, path, family), port))
         except OSError as e:
-            if self.watch.good(path, p.since - 1, p.since):
+            if self.watch.fine(path, p.since - 1):
                 self.watch.lost(f"{p}: {e}", p.since, path)
         else:
             p.until = self.watch.now()
@@ -92,7 +92,7 @@ class Probes:
             pass
         except OSError as e:
             sock.close()
-            if self.watch.good(path, p.since - 1, p.since):
+            if self.watch.fine(path, p.since - 1):
                 self.watch.lost(f"{p}: {e}", p.since, path)
             return
         p.until = self.watch.now()

@@ -102,6 +102,12 @@ class Watch:
         return max((h.since(True, now)
                     for h in self.path_good[path].values()), default=0.0)
 
+    def fine(self, path, since):
+        """Was nothing done to it until now? What was is told beforehand, and
+        may not have been read yet."""
+        self.news()
+        return self.good(path, since, self.now())
+
     def unguarded(self, path, since, until):
         return not all(self.guard[path].between(since, until))
 
@@ -119,7 +125,10 @@ class Watch:
 
     # ---- news ----
     def news(self):
-        data = os.read(0, 65536)
+        try:
+            data = os.read(0, 65536)
+        except BlockingIOError:
+            return
         if not data:
             sys.exit(0)
         self.text = getattr(self, "text", b"") + data
