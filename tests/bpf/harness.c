@@ -62,7 +62,7 @@ void harness_reload(struct harness *h, const struct datapath_settings *s)
 	struct load *fresh;
 
 	h->dp->settings = *s;
-	if (datapath_load_again(h->dp, &fresh))
+	if (datapath_load_again(h->dp, ATTACH_HOOK_COUNT, &fresh))
 		fail_msg("%s", why_set("load"));
 	load_free(h->dp->load);
 	h->dp->load = fresh;

@@ -15,7 +15,7 @@ import time
 
 SANDBOX, NS_A, NS_B, MOATD = sys.argv[1:5]
 HOME = f"{SANDBOX}/a"
-PATIENCE = 40
+PATIENCE = 120
 A, B, B2 = "10.1.0.1", "10.1.0.2", "10.1.0.3"
 MORE = "10.1.0.9"       # an address that comes and goes
 KEPT, MEMBERS = 82, 83  # open in both policies; to group `peers` alone

@@ -515,6 +515,7 @@ def main():
         ("member killed", Killed(Member(w)), 2),
     ]
     broken, go_on = 0, "--go-on" in sys.argv[5:]
+    larger = int(os.environ.get("MOAT_FAULTS_TIMES", "1"))
     wanted = [a for a in sys.argv[5:] if a != "--go-on"]
     for name, operation, most in table:
         if wanted and name not in wanted:
@@ -522,7 +523,7 @@ def main():
         calls = operation.count()
         faults = list(faults_of(operation, calls))
         if how != "all":
-            faults = [*certain(operation, calls), *sample(faults, rng, most)]
+            faults = [*certain(operation, calls), *sample(faults, rng, most * larger)]
         met = failed = 0
         begin = time.monotonic()
         for f in faults:

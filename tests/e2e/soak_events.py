@@ -171,11 +171,14 @@ class Links(Lane):
             time.sleep(0.005)
         self.log(f"{what} after {time.monotonic() - since:.3f} s")
 
+    # While memory is short, and while the agent has a program verified to go
+    # ahead of another, it comes to a new device later.
     def bound(self, since, now):
         if self.world.troubled("memory", now - REPAIRED, now):
             return float("inf")
-        return REPAIRED if self.world.troubled("memory", since - 1, now) \
-            else PROMISED
+        late = self.world.troubled("memory", since - 1, now) or \
+            self.world.troubled("ahead", since - REPAIRED, now)
+        return REPAIRED if late else PROMISED
 
     # A device made anew carries no program until the agent has seen it, and
     # what comes to its addresses is another host's until the agent knows them
@@ -368,12 +371,16 @@ class Strangers(Lane):
                     raise
                 self.log("the hook is taken")
                 return
+        if ahead:
+            self.world.trouble("ahead", True)
         self.world.sleep(seconds)
         with self.space:
             if not theirs.still_there():
                 self.world.broken(f"a foreign program on {dev} {hook} was taken "
                                   "away")
         theirs.close()
+        if ahead:
+            self.world.trouble("ahead", False)
 
     def tc(self, *args):
         subprocess.run(("tc", "-n", self.space.name) + args, check=True,

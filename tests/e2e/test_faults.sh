@@ -4,7 +4,8 @@
 # member, reload, news of devices and scrape (faults.py): old or new, never
 # half, never silent, and again as soon as they work (F26, G2, G4, R-02).
 # XDP is never attached without a record of it (G17).
-# A sample, other seeds by MOAT_FAULTS=N; `make faults`: every one.
+# A sample, others by MOAT_FAULTS=N, larger ones by MOAT_FAULTS_TIMES=N;
+# `make faults`: every one.
 . "$(dirname "$0")/lib.sh"
 command -v strace >/dev/null || skip "no strace"
 sandbox

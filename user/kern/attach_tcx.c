@@ -192,7 +192,7 @@ static int go_ahead(struct datapath *dp, struct own_link *old)
 	CLEANUP(load) struct load *again = NULL;
 	_cleanup_close_ int stub = load_stub();
 	enum attach_hook hook = old->hook;
-	int fd, err = stub < 0 ? stub : datapath_load_again(dp, &again);
+	int fd, err = stub < 0 ? stub : datapath_load_again(dp, hook, &again);
 
 	if (err)
 		return err;

@@ -38,13 +38,16 @@ static int find_loaded(void *arg, const char *map)
 	return fd < 0 ? -errno : fd;
 }
 
-int datapath_load_again(struct datapath *dp, struct load **ret)
+int datapath_load_again(struct datapath *dp, enum attach_hook hook,
+			struct load **ret)
 {
 	struct load_spec spec = {
 		.settings = &dp->settings,
 		.hz = dp->clocks.hz,
 		.find = find_loaded,
 		.arg = dp->load,
+		.one = hook != ATTACH_HOOK_COUNT,
+		.hook = hook,
 	};
 
 	why_begin();

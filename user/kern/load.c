@@ -268,6 +268,8 @@ static int learn_ids(struct load *l)
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
 
+		if (!bpf_program__autoload(program_of(l, i)))
+			continue;
 		if (bpf_obj_get_info_by_fd(load_prog_fd(l, i), &info, &len))
 			return -errno;
 		l->prog_id[i] = info.id;
@@ -310,6 +312,9 @@ int load_open(const struct load_spec *spec, struct load **ret)
 		return err;
 	if (exceeds(l->skel->obj, spec->settings->memory_limit))
 		return -ENOSPC;
+	for (int i = 0; i < ATTACH_HOOK_COUNT && spec->one; i++)
+		bpf_program__set_autoload(program_of(l, i),
+					  i == (int)spec->hook);
 	set_knobs(l->skel, spec);
 	err = bpf_object__load(l->skel->obj);
 	if (err)

@@ -42,6 +42,9 @@ struct load_spec {
 	/* A new fd of a map to share, owned by the caller, or -ENOENT. */
 	int (*find)(void *arg, const char *map);
 	void *arg;
+	/* The program of one hook alone: the verifier takes its time. */
+	bool one;
+	enum attach_hook hook;
 };
 int load_open(const struct load_spec *spec, struct load **ret);
 void load_free(struct load *l);
@@ -238,8 +241,10 @@ struct datapath {
 	struct flows_retries retries; /* flows.c */
 	__u32 reserved;		      /* generations up to here are used */
 };
-/* A second load of the programs over the same maps. */
-int datapath_load_again(struct datapath *dp, struct load **ret);
+/* A second load of that hook's program, or of all of them with
+ * ATTACH_HOOK_COUNT, over the same maps. */
+int datapath_load_again(struct datapath *dp, enum attach_hook hook,
+			struct load **ret);
 int datapath_map_fd(const struct datapath *dp, const char *map);
 unsigned possible_cpus(void);
 
