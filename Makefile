@@ -222,7 +222,7 @@ fuzz-build: $(FUZZ_TESTS)
 # As root. Installs what is missing, builds, runs everything, cleans up.
 test: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) tests-build fuzz-build
-	@tests/run.sh lint static unit bpf diff fuzz e2e vm
+	@tests/run.sh lint static unit bpf diff fuzz e2e soak vm
 
 # What of it needs neither root nor BPF, by anybody; libFuzzer's share of it is
 # short, its seeds and findings are replayed.

@@ -11,8 +11,8 @@ holds that one or, where it said so, the one before; the agent lives, with as
 many descriptors and pins as before; and the operation, tried again, succeeds.
 
 MOAT_FAULTS=all: every call and error, else a sample (MOAT_FAULTS=SEED: another
-one). Prints what was done, and exits 1 with the first broken promise; with
---go-on at the end.
+one; MOAT_FAULTS_TIMES=N: one N times as large). Prints what was done, and exits
+1 with the first broken promise; with --go-on at the end.
 """
 import os
 import random
