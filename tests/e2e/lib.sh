@@ -259,7 +259,10 @@ metric() {
 	if [ "$SLOW" = 1 ]; then
 		scrape "$n" | /usr/bin/python3 "$ROOT/tests/e2e/metric.py" "$@"
 	else
-		scrape "$n" | awk -v name="$1" -v labels="${*:2}" \
+		# Programs with few libraries: curl takes three times as long.
+		printf 'GET /metrics HTTP/1.0\r\n\r\n' |
+			in_ns "$n" nc -w 30 127.0.0.1 9849 |
+			awk -v name="$1" -v labels="${*:2}" \
 			-f "$ROOT/tests/e2e/metric.awk"
 	fi
 }
