@@ -250,11 +250,11 @@ bool kernel_engine_xdp_drops(struct kernel_engine *k, const struct probe *probe,
 			     struct answer *ret)
 {
 	unsigned char frame[PROBE_FRAME_MAX];
+	/* Without a context, which XDP takes from 5.15 on, it is LOOPBACK. */
 	struct run_packet packet = {
 		.hook = ATTACH_XDP,
 		.frame = frame,
 		.len = probe_frame(probe, k->id, frame),
-		.ifindex = LOOPBACK,
 	};
 	struct run_result result;
 
