@@ -229,7 +229,7 @@ test: deps
 test-unprivileged: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) tests-build fuzz-build
 	@MOAT_FUZZ_SECONDS=$${MOAT_FUZZ_SECONDS:-5} \
-		tests/run.sh lint unit fuzz e2e-unprivileged
+		tests/run.sh lint static unit fuzz e2e-unprivileged
 
 # As root: that part on a fresh, minimal Debian 12, in .output/fresh.
 test-fresh: deps

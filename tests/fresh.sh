@@ -29,7 +29,7 @@ run() {
 	die "$1: failed"
 }
 # No step without an end
-bounded() { timeout -k 10 1200 "$@"; }
+bounded() { timeout -k 10 2400 "$@"; }
 
 # inside COMMAND...: as root, in the new system, with nothing of ours around it
 inside() {

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 
-#include "base/cleanup.h"
 #include "bench/bar.h"
 #include "bench/cost.h"
 #include "bench/cost_tuple.h"

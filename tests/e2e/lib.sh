@@ -182,6 +182,18 @@ agent_stop() {
 	unset "AGENT_PID[$1]"
 }
 
+# detach_all NS: programs and pins of an agent that is gone
+detach_all() {
+	in_ns "$1" "$MOATD" --detach-all --config "$SANDBOX/$1/moatd.yaml"
+}
+
+# agent_end NS: it, and all that outlives it
+agent_end() {
+	agent_stop "$1"
+	detach_all "$1" || fail "detach-all"
+	rm -rf "$SANDBOX/$1/state"
+}
+
 # ctl NS REQUEST: a raw line to the control socket, the reply on stdout
 ctl() { printf '%s\n' "$2" | socat -t 60 - "UNIX-CONNECT:$(sock "$1")"; }
 
@@ -299,13 +311,36 @@ soon() {
 done_testing() { echo "$CHECKS checks"; exit 0; }
 
 # ---- traffic ----------------------------------------------------------------
-# echo_server NS PORT: TCP, both families
+# echo_server NS PORT...: TCP, both families
 echo_server() {
-	start "$1" "$SANDBOX/$1/echo.log" \
-		socat "TCP6-LISTEN:$2,fork,reuseaddr,ipv6only=0" EXEC:cat
-	until_ok 5 listening "$1" "$2" || fail "no listener on $1:$2"
+	local n=$1 port
+	shift
+	for port in "$@"; do
+		start "$n" "$SANDBOX/$n/echo.log" socat \
+			"TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" EXEC:cat
+		until_ok 5 listening "$n" "$port" ||
+			fail "no listener on $n:$port"
+	done
 }
 listening() { in_ns "$1" ss -Htln "sport = :$2" | grep -q .; }
+
+# line_open NAME NS NC_ARGUMENT...: a connection to an echo server that stays
+# open; line_says NAME TEXT: does the text come back over it?
+declare -A LINE=()
+line_open() {
+	local name=$1 n=$2 fd
+	shift 2
+	mkfifo "$SANDBOX/$name.in"
+	exec {fd}<>"$SANDBOX/$name.in"
+	LINE[$name]=$fd
+	nsenter --net="/run/netns/$(ns "$n")" nc "$@" <&"$fd" \
+		>"$SANDBOX/$name.out" &
+	CHILDREN+=("$!")
+}
+line_says() {
+	echo "$2" >&"${LINE[$1]}"
+	until_ok 20 grep -qx "$2" "$SANDBOX/$1.out"
+}
 
 # tcp NS ADDR PORT: can a connection be opened within a second?
 tcp() { in_ns "$1" nc -z -w "$WAIT" "$2" "$3"; }

@@ -46,6 +46,18 @@ frames() {
 		"$(mac_of a eth0)" "$@"
 }
 
+# against WHAT SCRIPT ARGUMENT...: a script that plays b against a and says what
+# is wrong
+against() {
+	local what=$1 script=$2
+	shift 2
+	CHECKS=$((CHECKS + 1))
+	/usr/bin/python3 "$ROOT/tests/e2e/$script" "/run/netns/$(ns a)" \
+		"/run/netns/$(ns b)" "$(mac_of a eth0)" "$(mac_of b eth0)" "$@" \
+		>"$SANDBOX/out" || fail "$what: $(cat "$SANDBOX/out")"
+	echo "$what: $(tail -n 1 "$SANDBOX/out")"
+}
+
 # quiet ADDR...: nobody has these addresses: no answer makes b talk. a sends to
 # them without asking, takes packets of any source, and neither host says
 # anything of its own accord.

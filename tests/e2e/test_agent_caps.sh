@@ -7,8 +7,7 @@
 sandbox
 command -v setpriv >/dev/null || skip "no setpriv"
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 policy "$SANDBOX/a/policy.yaml" enforce 80
 agent_config a 'failsafe: []
 xdp: native'

@@ -6,8 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 agent_start a 'failsafe: []'
 policy "$SANDBOX/p80.yaml" enforce 80
 policy "$SANDBOX/p81.yaml" enforce 81
@@ -86,7 +85,7 @@ is "confirmed after the restart" "$(field a '{"cmd":"confirm"}' .generation)" "$
 # however soon that comes.
 boot() {
 	agent_stop a KILL
-	in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+	detach_all a || fail "detach-all"
 	agent_run a
 }
 push_ok a "$SANDBOX/p81.yaml" '"confirm_seconds": 60'

@@ -7,8 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 STATE=$SANDBOX/a/state
 trap 'agent_stop a 2>/dev/null; umount "$STATE" 2>/dev/null; sandbox_clean' EXIT
 mkdir -p "$STATE"

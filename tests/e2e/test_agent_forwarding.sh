@@ -17,8 +17,7 @@ ip -n "$(ns b)" route add default via 10.1.0.1
 ip -n "$(ns c)" route add default via 10.2.0.1
 ip -n "$(ns b)" -6 route add default via fd00:1::1
 ip -n "$(ns c)" -6 route add default via fd00:2::1
-echo_server c 80
-echo_server c 81
+echo_server c 80 81
 cat >"$SANDBOX/p.yaml" <<'EOT'
 version: 1
 name: router

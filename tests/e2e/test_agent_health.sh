@@ -7,8 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 agent_start a 'failsafe: []'
 policy "$SANDBOX/p.yaml" enforce 80
 push_ok a "$SANDBOX/p.yaml"

@@ -7,8 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 agent_start a 'failsafe: []'
 cat >"$SANDBOX/p.yaml" <<'EOT'
 version: 1

@@ -39,13 +39,8 @@ is "a second agent on the same state" $? 2
 yes "says why" grep -q 'state in .*: another agent' "$SANDBOX/err"
 
 # A long connection, seen at both ends.
-mkfifo "$SANDBOX/fifo"
-exec 7<>"$SANDBOX/fifo"
-nsenter --net="/run/netns/$(ns b)" nc -p 5555 10.1.0.1 80 <&7 \
-	>"$SANDBOX/echoed" &
-CHILDREN+=("$!")
-line() { echo "$1" >&7; until_ok 2 grep -qx "$1" "$SANDBOX/echoed"; }
-yes "talks" line one
+line_open first b -p 5555 10.1.0.1 80
+yes "talks" line_says first one
 flow() { field "$1" '{"cmd":"flows","protocol":"tcp","port":80,"table":"flows"}' '.flows // [] | .[]'; }
 established() { flow "$1" | jq -e 'select(.state == "established")' | grep -q .; }
 yes "established at the server" established a
@@ -62,32 +57,31 @@ reply=$(push a "$SANDBOX/p81.yaml")
 [ "$(jq .flows_by_state <<<"$reply")" -ge 1 ] || fail "no flows by state: $reply"
 is "none is cut" "$(jq .flows_cut <<<"$reply")" 0
 is "who to kill" "$(jq -r '.kill[0]' <<<"$reply")" 10.1.0.2:80
-yes "goes on" line two
+yes "goes on" line_says first two
 no "a new one does not" tcp b 10.1.0.1 80
 is "kill needs a filter" "$(field a '{"cmd":"kill"}' .code)" 2
 [ "$(field a '{"cmd":"kill","peer":"10.1.0.2","port":80}' .killed)" -ge 1 ] || fail "nothing killed"
-no "ended" line three
+no "ended" line_says first three
 [ "$(metric a moat_flows_expired_total reason=killed)" -ge 1 ] || fail "not counted"
 
 # refuse_cuts: a NACL that would cut live flows is refused.
 push_ok a "$SANDBOX/p.yaml"
-nsenter --net="/run/netns/$(ns b)" nc -p 5556 10.1.0.1 80 <&7 >"$SANDBOX/echoed" &
-CHILDREN+=("$!")
-yes "talks again" line four
+line_open second b -p 5556 10.1.0.1 80
+yes "talks again" line_says second four
 cat "$SANDBOX/p.yaml" - >"$SANDBOX/nacl.yaml" <<'EOT'
 network_acls:
   shut: {applies_to: [hosts], ingress: [], egress: []}
 EOT
 refused a "$SANDBOX/nacl.yaml" 4 'would be cut' '"now": true, "refuse_cuts": true'
-yes "still talks" line five
+yes "still talks" line_says second five
 # In audit nothing is cut, the replies that this one denies neither.
 sed 's/ingress: \[\], egress: \[\]/ingress: [{rule: 1, action: allow}], egress: []/' \
 	"$SANDBOX/nacl.yaml" >"$SANDBOX/replies.yaml"
 refused a "$SANDBOX/replies.yaml" 4 'would be cut' '"now": true, "refuse_cuts": true'
 reply=$(push a "$SANDBOX/replies.yaml" '"now": true, "refuse_cuts": true, "audit": true')
 is "audit cuts none" "$(jq -c '[.ok, .flows_cut]' <<<"$reply")" "[true,0]"
-yes "talks in audit" line audit
+yes "talks in audit" line_says second audit
 reply=$(push a "$SANDBOX/nacl.yaml")
 [ "$(jq .flows_cut <<<"$reply")" -ge 1 ] || fail "nothing cut: $reply"
-no "NACLs apply at once" line six
+no "NACLs apply at once" line_says second six
 done_testing

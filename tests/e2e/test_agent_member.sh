@@ -6,8 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-addr b eth0 10.1.0.3/24 10.1.0.4/24
 echo_server a 80
+addr b eth0 10.1.0.3/24 10.1.0.4/24
 agent_start a 'failsafe: []'
 moat() { "$MOAT" --socket "$(sock a)" "$@"; }
 reaches() { in_ns b timeout 2 socat -T1 /dev/null "TCP4:10.1.0.1:80,bind=$1"; }
@@ -95,7 +95,7 @@ agent_stop a KILL
 agent_run a
 is "same generation" "$(gen_of a)" "$now"
 agent_stop a
-in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+detach_all a || fail "detach-all"
 agent_run a
 yes "after a boot" reaches 10.1.0.4
 no "after a boot" reaches 10.1.0.3

@@ -6,8 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 agent_start a 'failsafe: []
 exclude: ["eth9*"]'
 cat >"$SANDBOX/p.yaml" <<'EOT'

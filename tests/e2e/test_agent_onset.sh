@@ -8,7 +8,7 @@
 . "$(dirname "$0")/net.sh"
 sandbox
 neighbours
-for port in 80 81; do echo_server a $port; done
+echo_server a 80 81
 echo_server b 443
 
 # talk NAME NS COUNT ADDRESS PORT: connections of that name
@@ -101,7 +101,7 @@ agent_run a
 none_lost all "agent back"
 undisturbed "pushed and restarted"
 agent_stop a
-in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all
+detach_all a
 none_lost all "detached"
 undisturbed "detached"
 is "links that went down" "$(grep -cE 'NO-CARRIER|state DOWN|Deleted' "$SANDBOX/monitor")" 0

@@ -6,8 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 start a "$SANDBOX/notified" socat -u UNIX-RECV:"$SANDBOX/notify" STDOUT
 until_ok 5 test -S "$SANDBOX/notify" || fail "no socket"
 export NOTIFY_SOCKET=$SANDBOX/notify

@@ -6,8 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 F='failsafe: [{name: ssh, direction: ingress, protocol: tcp, ports: [22], peers: [10.1.0.0/24]}]'
 agent_start a "$F"
 policy "$SANDBOX/p80.yaml" enforce 80
@@ -18,15 +17,11 @@ G=$(gen_of a)
 reaches() { tcp b 10.1.0.1 "$1"; }
 
 # A connection that lives through everything below.
-mkfifo "$SANDBOX/fifo"
-exec 7<>"$SANDBOX/fifo"
-nsenter --net="/run/netns/$(ns b)" nc 10.1.0.1 80 <&7 >"$SANDBOX/echoed" &
-CHILDREN+=("$!")
+line_open kept b 10.1.0.1 80
 n=0
 alive() {
 	n=$((n + 1))
-	echo "line $n" >&7
-	until_ok 2 grep -qx "line $n" "$SANDBOX/echoed"
+	line_says kept "line $n"
 }
 yes "connection" alive
 
@@ -70,7 +65,7 @@ is "degraded" "$(status a '.degraded | length')" 1
 agent_stop a
 damage "$SANDBOX/a/state/committed.json"
 for f in "$SANDBOX"/a/state/history/*; do damage "$f"; done
-in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+detach_all a || fail "detach-all"
 yes "detached" reaches 81
 agent_run a
 is "state" "$(status a .state)" lockdown
@@ -93,15 +88,15 @@ body=$(sed -n 2p "$f" | jq -c '.machine = "0123456789abcdef0123456789abcdef"')
 	tail -n +3 "$f"
 } >"$f.new"
 mv "$f.new" "$f"
-in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+detach_all a || fail "detach-all"
 agent_run a
 is "of another machine" "$(status a .state)" before-first-policy
 
 # --detach-all refuses while the agent runs, then leaves nothing.
-in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" 2>/dev/null
+detach_all a 2>/dev/null
 is "detach-all beside the agent" $? 2
 agent_stop a
-in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" || fail "detach-all"
+detach_all a || fail "detach-all"
 no "pins are gone" test -e "$SANDBOX/bpf/a"
-is "twice is no error" "$(in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml" && echo ok)" ok
+is "twice is no error" "$(detach_all a && echo ok)" ok
 done_testing

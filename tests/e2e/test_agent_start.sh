@@ -6,8 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 22
-echo_server a 80
+echo_server a 22 80
 F='failsafe: [{name: ssh, direction: ingress, protocol: tcp, ports: [22], peers: [10.1.0.0/24]}]'
 
 # Nothing was ever committed: attached, counting, dropping nothing.

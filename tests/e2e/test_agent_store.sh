@@ -7,8 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 sandbox
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 policy "$SANDBOX/p.yaml" enforce 80
 agent_config a 'failsafe: []'
 M=$SANDBOX/manager
@@ -28,13 +27,8 @@ is "flow tables" "$(kept 'map_(flows|udp|other)$')" 3
 is "each once" "$(sort -u "$M/store" | wc -l)" "$(wc -l <"$M/store")"
 
 # A connection that has to live through everything.
-mkfifo "$SANDBOX/in"
-start b "$SANDBOX/out" bash -c "exec nc 10.1.0.1 80 <>'$SANDBOX/in'"
-heard() { grep -q "^$1\$" "$SANDBOX/out"; }
-talks() {
-	echo "$1" >"$SANDBOX/in"
-	soon "the connection lives: $1" 5 heard "$1"
-}
+line_open kept b 10.1.0.1 80
+talks() { yes "the connection lives: $1" line_says kept "$1"; }
 talks one
 age() { field a '{"cmd":"flows","port":80}' 'select(.flows) | .flows[0].age_seconds' | head -1; }
 

@@ -13,9 +13,7 @@ veth a eth0 b eth0
 addr a eth0 10.1.0.1/24 fd01::1/64
 addr b eth0 10.1.0.2/24 fd01::2/64
 agent_start a 'failsafe: []'
-echo_server a 80
-echo_server a 81
-echo_server a 82
+echo_server a 80 81 82
 moat() { "$MOAT" --socket "$(sock a)" "$@"; }
 field() { jq -r "$1" "$OUT"; }
 generation() { moat status -o json | jq .generation; }

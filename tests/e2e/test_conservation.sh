@@ -6,11 +6,9 @@
 # with GSO and GRO off and on. The other side is the kernel's own counters.
 . "$(dirname "$0")/lib.sh"
 command -v ethtool >/dev/null || skip "no ethtool here"
+. "$(dirname "$0")/net.sh"
 sandbox
-ns_add a b
-veth a eth0 b eth0
-addr a eth0 10.9.0.1/24 fd00:9::1/64
-addr b eth0 10.9.0.2/24 fd00:9::2/64
+neighbours
 agent_start a
 cat >"$SANDBOX/p.yaml" <<'EOT'
 version: 1

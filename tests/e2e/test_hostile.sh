@@ -8,8 +8,7 @@
 sandbox
 command -v setpriv >/dev/null || skip "no setpriv"
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 D=$SANDBOX/a
 # Some group of the machine, that root is not in.
 GROUP=$(getent group | awk -F: '$3 > 0 && $3 < 60000 { print $1; exit }')

@@ -25,16 +25,8 @@ offload() {
 attack() {
 	agent_start a "xdp: $1"
 	push_ok a "$(policy attacked '{name: web, from: any, protocol: tcp, ports: 80}, {name: data, from: any, protocol: udp, ports: 5000}, {name: ping, from: any, service: ping}')"
-	if /usr/bin/python3 "$ROOT/tests/e2e/attack_run.py" \
-		"/run/netns/$(ns a)" "/run/netns/$(ns b)" "$(mac_of a eth0)" \
-		"$(mac_of b eth0)" >"$SANDBOX/out"; then
-		is "$(tail -n 1 "$SANDBOX/out") with XDP $1" ok ok
-	else
-		fail "XDP $1, offload $2: $(cat "$SANDBOX/out")"
-	fi
-	agent_stop a
-	in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all
-	rm -rf "$SANDBOX/a/state"
+	against "XDP $1, offload $2" attack_run.py
+	agent_end a
 }
 
 for tags in on off; do

@@ -28,8 +28,7 @@ ip -n "$A" link set bond0.5 up
 ip -n "$B" link set br0.5 up
 addr a bond0.5 10.9.5.1/24
 addr b br0.5 10.9.5.2/24
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 
 agent_start a 'interfaces: ["bond*", "p?"]'
 POLICY=$(policy bond '{name: web, from: any, protocol: tcp, ports: 80}')
@@ -52,22 +51,13 @@ active() { ip -n "$A" -j -d link show bond0 | jq -r '.[0].linkinfo.info_data.act
 active_is() { [ "$(active)" = "$1" ]; }
 
 # Two connections that live through everything below.
-for v in 0 5; do
-	mkfifo "$SANDBOX/fifo$v"
-done
-exec 7<>"$SANDBOX/fifo0" 8<>"$SANDBOX/fifo5"
-nsenter --net="/run/netns/$B" nc 10.9.0.1 80 <&7 >"$SANDBOX/echoed0" &
-CHILDREN+=("$!")
-nsenter --net="/run/netns/$B" nc 10.9.5.1 80 <&8 >"$SANDBOX/echoed5" &
-CHILDREN+=("$!")
+line_open untagged b 10.9.0.1 80
+line_open tagged b 10.9.5.1 80
 n=0
 # Retransmissions after a failover take their time.
 alive() {
 	n=$((n + 1))
-	echo "line $n" >&7
-	echo "line $n" >&8
-	until_ok 20 grep -qx "line $n" "$SANDBOX/echoed0" &&
-		until_ok 20 grep -qx "line $n" "$SANDBOX/echoed5"
+	line_says untagged "line $n" && line_says tagged "line $n"
 }
 yes "two connections" alive
 is "both opened by the rule" "$(of_rule)" 2

@@ -14,8 +14,7 @@ ip -n "$A" link set dummy0 up
 addr a dummy0 10.9.77.1/32 fd00:9:77::1/128
 ip -n "$(ns b)" route add 10.9.77.1/32 via 10.9.0.1
 ip -n "$(ns b)" -6 route add fd00:9:77::1/128 via fd00:9::1
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 POLICY=$(policy dummy '{name: web, from: any, protocol: tcp, ports: 80}' \
 	'{name: ping, to: any, service: ping}')
 sed -i 's,10.9.0.0/24,10.9.0.0/16,; s,fd00:9::/64,fd00:9::/32,' "$POLICY"

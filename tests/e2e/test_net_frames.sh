@@ -7,8 +7,7 @@
 . "$(dirname "$0")/net.sh"
 sandbox
 neighbours
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 
 # expect SHAPE VERDICT REASON [PACKETS]
 expect() {
@@ -61,8 +60,6 @@ for XDP in none native; do
 	out out-vlan5-81-v6
 	out out-qinq-81
 	is "XDP drops counted" "$([ "$(metric a moat_packets_total reason=tcp-flags verdict=drop)" -ge 2 ] && echo yes)" yes
-	agent_stop a
-	in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all
-	rm -rf "$SANDBOX/a/state"
+	agent_end a
 done
 done_testing

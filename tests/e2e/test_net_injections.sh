@@ -15,15 +15,7 @@ for XDP in none native; do
 	push_ok a "$(policy injected \
 		'{name: web, from: any, protocol: tcp, ports: 80-81}, {name: data, from: any, protocol: udp, ports: 5000}' \
 		'{name: https, to: any, protocol: tcp, ports: 443}, {name: dns, to: any, protocol: udp, ports: 5300}, {name: ping, to: any, service: ping}')"
-	if /usr/bin/python3 "$ROOT/tests/e2e/stateful_run.py" \
-		"/run/netns/$(ns a)" "/run/netns/$(ns b)" "$(mac_of a eth0)" \
-		"$(mac_of b eth0)" "$(sock a)" >"$SANDBOX/out"; then
-		is "$(tail -n 1 "$SANDBOX/out") with XDP $XDP" ok ok
-	else
-		fail "XDP $XDP: $(cat "$SANDBOX/out")"
-	fi
-	agent_stop a
-	in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all
-	rm -rf "$SANDBOX/a/state"
+	against "XDP $XDP" stateful_run.py "$(sock a)"
+	agent_end a
 done
 done_testing

@@ -97,9 +97,7 @@ for XDP in none native; do
 	scans
 	[ "$XDP" = native ] || firewall6
 	is "reached the stack (XDP $XDP)" "$(reached)" 0
-	agent_stop a
-	in_ns a "$MOATD" --config "$SANDBOX/a/moatd.yaml" --detach-all
-	rm -rf "$SANDBOX/a/state"
+	agent_end a
 done
 yes "without moat it is reached" tcp b fd00:9::1 81
 is "and counted" "$([ "$(reached)" -gt 0 ] && echo yes)" yes

@@ -6,10 +6,8 @@
 sandbox
 neighbours
 agent_start a
-echo_server a 80
-echo_server a 81
-echo_server b 443
-echo_server b 444
+echo_server a 80 81
+echo_server b 443 444
 push_ok a "$(policy open \
 	'{name: web, from: any, protocol: tcp, ports: 80}, {name: ping, from: any, service: ping}' \
 	'{name: https, to: any, protocol: tcp, ports: 443}, {name: dns, to: any, protocol: udp, ports: 5300}')"

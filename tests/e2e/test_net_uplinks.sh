@@ -8,11 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/net.sh"
 sandbox
-ns_add a b
-veth a eth0 b eth0
+neighbours
 veth a eth1 b eth1
-addr a eth0 10.9.0.1/24 fd00:9::1/64
-addr b eth0 10.9.0.2/24 fd00:9::2/64
 addr a eth1 10.9.1.1/24 fd00:9:1::1/64
 addr b eth1 10.9.1.2/24 fd00:9:1::2/64
 for n in a b; do
@@ -47,8 +44,7 @@ done
 is "no drop" "$(metric a moat_packets_total verdict=drop direction=ingress)" 0
 
 # Hot plug, rename, recreate: denied within a second, allowed stays allowed
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 enforced() { [ "$(metric a moat_interface_enforcing interface="$1")" = 1 ]; }
 veth a eth2 b eth2
 addr a eth2 10.9.2.1/24 fd00:9:2::1/64

@@ -20,10 +20,8 @@ vlan() {
 }
 vlan a eth0 5 10.9.0.1/24 fd00:9::1/64
 vlan b eth0 5 10.9.0.2/24 fd00:9::2/64
-echo_server a 80
-echo_server a 81
-echo_server b 80
-echo_server b 81
+echo_server a 80 81
+echo_server b 80 81
 why() { status a ".interfaces[] | select(.name == \"$1\") | .why"; }
 of_rule() { metric a moat_rule_connections_total rule="$1"; }
 # dropped DIRECTION: packets that no rule let pass, at the device under test
@@ -82,9 +80,7 @@ for xdp in none native; do
 		is "XDP" "$(metric a moat_interface_attached interface=eth0 \
 			hook=xdp attach=$xdp)" "$([ $xdp = none ] && echo 0 || echo 1)"
 		verdicts
-		agent_stop a
-		in_ns a "$MOATD" --detach-all --config "$SANDBOX/a/moatd.yaml"
-		rm -rf "$SANDBOX/a/state"
+		agent_end a
 	done
 done
 

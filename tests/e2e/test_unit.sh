@@ -29,8 +29,7 @@ is "locked memory before 5.11" "$(setting LimitMEMLOCK)" infinity
 
 # ---- one life: start, pushes, reload, restart, hot-plug, detach ----
 two_hosts
-echo_server a 80
-echo_server a 81
+echo_server a 80 81
 D=$SANDBOX/a
 mkdir -m 700 "$SANDBOX/bpf/a" "$D/state"
 mkdir -m 2750 "$D/run"

@@ -4,9 +4,9 @@
 
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "fuzz/fuzz.h"
 #include "reference/reference.h"
 #include "reference/stages.h"
 

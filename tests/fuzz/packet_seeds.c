@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
-#include "moat/base.h"
 #include "support/frame.h"
 
 #define SCTP 132

@@ -158,7 +158,9 @@ bool agent_in_force(struct agent *a, const struct compiled *c);
  * needed and live is gone. */
 int agent_update(struct agent *a, const struct member_list *changes);
 void agent_forget_live(struct agent *a);
-/* Makes room if need be, switches, adopts the slots and what is live. */
+/* Of what is in force: its slots and what is live are the agent's from now. */
+void agent_adopt(struct agent *a, struct compiled *c);
+/* Makes room if need be, switches, adopts. */
 int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
 		 uint32_t *ret_generation);
 /* Waits for readers of slots that fell idle once the reply at hand is sent. */

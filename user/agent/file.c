@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include "agent/agent.h"
-#include "base/log.h"
 #include "policy/reader.h"
 
 /* What was pushed from several files is their canonical form, so policies are

@@ -7,7 +7,6 @@
 
 #include "agent/agent.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "policy/reader.h"
 
 #define CONFIRM_MAX 86400

@@ -98,6 +98,17 @@ bool agent_in_force(struct agent *a, const struct compiled *c)
 	return true;
 }
 
+void agent_adopt(struct agent *a, struct compiled *c)
+{
+	slots_free(&a->slots);
+	a->slots = c->slots;
+	c->slots = (struct slots){};
+	agent_forget_live(a);
+	a->live = c->live;
+	c->live = NULL;
+	c->image = NULL;
+}
+
 int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
 		 uint32_t *ret_generation)
 {
@@ -114,13 +125,7 @@ int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
 			       ret_generation);
 	if (r || !c->live)
 		return r;
-	slots_free(&a->slots);
-	a->slots = c->slots;
-	c->slots = (struct slots){};
-	agent_forget_live(a);
-	a->live = c->live;
-	c->live = NULL;
-	c->image = NULL;
+	agent_adopt(a, c);
 	return 0;
 }
 

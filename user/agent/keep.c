@@ -16,7 +16,6 @@
 
 #include "agent/notify.h"
 #include "base/cleanup.h"
-#include "base/log.h"
 
 #define FIRST_FD 3   /* SD_LISTEN_FDS_START */
 #define KEEP_MAX 512 /* FileDescriptorStoreMax= of the unit */

@@ -224,12 +224,7 @@ static int switch_compiled(struct agent *a, struct compiled *c, bool force)
 	if (!force && maps_are_current(a, c)) {
 		/* The file may say of other rules that they are in force. */
 		a->slots_saved = false;
-		slots_free(&a->slots);
-		a->slots = c->slots;
-		c->slots = (struct slots){};
-		agent_forget_live(a);
-		a->live = c->live;
-		c->live = NULL;
+		agent_adopt(a, c);
 		return 0;
 	}
 	r = agent_save_slots(a, &c->slots);

@@ -6,7 +6,6 @@
 #include "cli/call.h"
 #include "cli/load.h"
 #include "compile/compile.h"
-#include "policy/probe.h"
 
 enum engine { ENGINE_REFERENCE, ENGINE_IMAGE, ENGINE_KERNEL };
 extern const char *const engine_names[3];

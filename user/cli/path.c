@@ -2,7 +2,6 @@
 /* moat path: both ends of a connection, and its replies. */
 #include <string.h>
 
-#include "base/addr.h"
 #include "base/cleanup.h"
 #include "cli/call.h"
 #include "cli/commands.h"

@@ -2,7 +2,6 @@
 /* What a push or a rollback did, for people. */
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "cli/wait.h"
 
 static json_int_t number(const json_t *reply, const char *key)

@@ -12,6 +12,16 @@ struct part {
 	size_t bytes;
 };
 
+/* Of the least power of two that is n or more. */
+static inline unsigned layout_log2(size_t n)
+{
+	unsigned log2 = 0;
+
+	while (1ul << log2 < n)
+		log2++;
+	return log2;
+}
+
 /* Each makes one part. 0, -ENOMEM, or -EFBIG with ret->bytes set to what the
  * part would need (data NULL). */
 int layout_addr4(const struct space *s, struct part *ret);

@@ -7,15 +7,6 @@
 #include "base/cleanup.h"
 #include "compile/layout.h"
 
-static unsigned log2_of(size_t n)
-{
-	unsigned log2 = 0;
-
-	while (1ul << log2 < n)
-		log2++;
-	return log2;
-}
-
 static int claim(struct part *ret, size_t bytes)
 {
 	ret->bytes = bytes;
@@ -50,7 +41,7 @@ static size_t words4(const struct segment *seg, size_t n)
 	for (size_t i = 0; i < n; i += run) {
 		run = run4(seg + i, n - i);
 		if (entries4(seg + i, run) > 1)
-			words += 1ul << log2_of(entries4(seg + i, run));
+			words += 1ul << layout_log2(entries4(seg + i, run));
 	}
 	return words;
 }
@@ -87,7 +78,7 @@ int layout_addr4(const struct space *s, struct part *ret)
 		for (; root < high; root++)
 			words[root] = MOAT_LEAF | seg[-1].class;
 		if (entries4(seg, run) > 1) {
-			unsigned log2 = log2_of(entries4(seg, run));
+			unsigned log2 = layout_log2(entries4(seg, run));
 
 			block4(words + at, log2, seg, run);
 			words[root] = MOAT_BLOCK(at, log2);
@@ -124,7 +115,7 @@ static int place4(struct part *part, const struct segment *seg, size_t run,
 		  __u32 *ret_word)
 {
 	__u32 *words = part->data, word = *ret_word;
-	unsigned log2 = log2_of(entries4(seg, run));
+	unsigned log2 = layout_log2(entries4(seg, run));
 	size_t bytes = part->bytes + (sizeof(*words) << log2);
 
 	if (!(word & MOAT_LEAF) && MOAT_BLOCK_LOG2(word) >= log2) {

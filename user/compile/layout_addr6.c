@@ -43,15 +43,6 @@ static void addr6_free(struct addr6 *a)
 	free(a->runs);
 }
 
-static unsigned log2_of(size_t n)
-{
-	unsigned log2 = 0;
-
-	while (1ul << log2 < n)
-		log2++;
-	return log2;
-}
-
 static int refer(struct addr6 *a, size_t at, size_t inner, unsigned depth,
 		 __u32 *ret);
 
@@ -80,7 +71,7 @@ static int spread(struct addr6 *a, size_t at, size_t inner, unsigned depth,
 	__u64 head[2];
 
 	last = stretch(a->entries[next].key, a->entries[end - 1].key,
-		       log2_of(inner + 1) - 1, head);
+		       layout_log2(inner + 1) - 1, head);
 	if (GROW(a->tables, a->tables_cap, table + 3 + last / 2))
 		return -ENOMEM;
 	a->ntables += 3 + last / 2;
@@ -107,7 +98,7 @@ static int spread(struct addr6 *a, size_t at, size_t inner, unsigned depth,
 static int refer(struct addr6 *a, size_t at, size_t inner, unsigned depth,
 		 __u32 *ret)
 {
-	unsigned log2 = log2_of(inner + 1);
+	unsigned log2 = layout_log2(inner + 1);
 
 	if (inner >= a->block_max && depth < MOAT_SPREAD_DEPTH)
 		return spread(a, at, inner, depth, ret);

@@ -161,23 +161,7 @@ bool packet_possible(int family, int proto)
 {
 	if (family == 4)
 		return proto != IPPROTO_ICMPV6;
-	switch (proto) {
-	case IPPROTO_HOPOPTS:
-	case IPPROTO_ROUTING:
-	case IPPROTO_FRAGMENT:
-	case IPPROTO_AH:
-	case IPPROTO_NONE:
-	case IPPROTO_DSTOPTS:
-	case IPPROTO_MH:
-	case 139: /* HIP, RFC 7401 */
-	case 140: /* Shim6, RFC 5533 */
-	case 253: /* experiments, RFC 3692 */
-	case 254:
-	case IPPROTO_ICMP:
-		return false;
-	default:
-		return true;
-	}
+	return proto != IPPROTO_ICMP && !is_extension(proto);
 }
 
 enum moat_reason packet_parsed(const struct probe *p)

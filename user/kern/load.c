@@ -293,15 +293,22 @@ static bool exceeds(struct bpf_object *obj, __u64 limit)
 	return false;
 }
 
-int load_open(const struct load_spec *spec, struct load **ret)
+/* Not loaded yet; NULL with errno. */
+static struct load *load_new(void)
 {
 	CLEANUP(load) struct load *l = calloc(1, sizeof(*l));
+
+	if (l)
+		l->skel = moat_bpf__open();
+	return l && l->skel ? TAKE_PTR(l) : NULL;
+}
+
+int load_open(const struct load_spec *spec, struct load **ret)
+{
+	CLEANUP(load) struct load *l = load_new();
 	int err;
 
 	if (!l)
-		return -ENOMEM;
-	l->skel = moat_bpf__open();
-	if (!l->skel)
 		return -errno;
 	err = set_programs(l->skel);
 	if (!err)
@@ -329,15 +336,12 @@ int load_open(const struct load_spec *spec, struct load **ret)
 /* The clock program alone, before HZ is known to the others. */
 int load_clock(struct load **ret, int *ret_prog_fd, int *ret_map_fd)
 {
-	CLEANUP(load) struct load *l = calloc(1, sizeof(*l));
+	CLEANUP(load) struct load *l = load_new();
 	struct bpf_program *prog;
 	struct bpf_map *map;
 	int err;
 
 	if (!l)
-		return -ENOMEM;
-	l->skel = moat_bpf__open();
-	if (!l->skel)
 		return -errno;
 	bpf_object__for_each_program(prog, l->skel->obj)
 		bpf_program__set_autoload(prog,

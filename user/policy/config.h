@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 
-#include "moat/host.h"
 #include "moat/knobs.h"
 #include "policy/diag.h"
 #include "policy/model.h"

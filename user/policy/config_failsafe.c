@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "moat/host.h"
 #include "policy/cidrs.h"
 #include "policy/config_read.h"
 

@@ -79,47 +79,6 @@ static bool read_protocols(struct reader *r, const struct field *field,
 	return ok;
 }
 
-/* Ports of one protocol after the other, in the order of both lists. */
-static bool read_port_list(struct reader *r, const struct field *field,
-			   const struct protocols *protocols,
-			   struct match_list *ret)
-{
-	struct items items;
-	char text[8];
-
-	for (size_t p = 0; p < protocols->count; p++) {
-		if (proto_has_ports(protocols->number[p]))
-			continue;
-		diag_error(r->diags, node_pos(field->value),
-			   "protocol %s has no ports%s",
-			   proto_print(protocols->number[p], text),
-			   protocols->count > 1 ? "; split the rule" : "");
-		return false;
-	}
-	if (!read_some_items(r->diags, field->value, "ports", &items))
-		return false;
-
-	int errors = r->diags->errors;
-	for (size_t p = 0; p < protocols->count; p++) {
-		const struct node *item = items.first;
-
-		for_each_item(i, item, items) {
-			struct service_match m = {
-				.proto = protocols->number[p],
-				.has_ports = true,
-				.type = -1,
-				.code = -1,
-			};
-
-			if (read_ports(r->diags, item, &m.first, &m.last))
-				matches_add(r, ret, &m, 1);
-		}
-		if (r->diags->errors != errors)
-			return false;
-	}
-	return true;
-}
-
 static bool read_icmp_object(struct reader *r, const struct node *node,
 			     struct service_match *ret)
 {
@@ -186,25 +145,61 @@ bool read_icmp(struct reader *r, const struct node *node, bool numbers,
 	return false;
 }
 
-static bool read_icmp_list(struct reader *r, const struct field *field,
-			   const struct protocols *protocols,
-			   struct match_list *ret)
+static bool read_port_match(struct reader *r, const struct node *item,
+			    bool alone, struct service_match *m)
 {
-	struct items items;
+	m->has_ports = true;
+	m->type = -1;
+	m->code = -1;
+	return read_ports(r->diags, item, &m->first, &m->last);
+}
+
+static bool has_icmp(int proto)
+{
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
+
+/* What narrows a protocol: its destination ports or its ICMP types. */
+struct narrowing {
+	const char *key, *what;
+	bool (*has)(int proto);
+	/* alone: no other protocol is in the rule. */
+	bool (*read)(struct reader *r, const struct node *item, bool alone,
+		     struct service_match *m);
+};
+static const struct narrowing by_ports = { "ports", "ports", proto_has_ports,
+					   read_port_match };
+static const struct narrowing by_icmp = { "icmp", "ICMP types", has_icmp,
+					  read_icmp };
+
+static bool all_have(struct reader *r, const struct narrowing *n,
+		     const struct field *field,
+		     const struct protocols *protocols)
+{
 	char text[8];
 
 	for (size_t p = 0; p < protocols->count; p++) {
-		int proto = protocols->number[p];
-
-		if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		if (n->has(protocols->number[p]))
 			continue;
 		diag_error(r->diags, node_pos(field->value),
-			   "protocol %s has no ICMP types%s",
-			   proto_print(proto, text),
+			   "protocol %s has no %s%s",
+			   proto_print(protocols->number[p], text), n->what,
 			   protocols->count > 1 ? "; split the rule" : "");
 		return false;
 	}
-	if (!read_some_items(r->diags, field->value, "icmp", &items))
+	return true;
+}
+
+/* Of one protocol after the other, in the order of both lists. */
+static bool read_narrowed(struct reader *r, const struct narrowing *n,
+			  const struct field *field,
+			  const struct protocols *protocols,
+			  struct match_list *ret)
+{
+	struct items items;
+
+	if (!all_have(r, n, field, protocols) ||
+	    !read_some_items(r->diags, field->value, n->key, &items))
 		return false;
 
 	int errors = r->diags->errors;
@@ -216,7 +211,7 @@ static bool read_icmp_list(struct reader *r, const struct field *field,
 				.proto = protocols->number[p],
 			};
 
-			if (read_icmp(r, item, protocols->count == 1, &m))
+			if (n->read(r, item, protocols->count == 1, &m))
 				matches_add(r, ret, &m, 1);
 		}
 		if (r->diags->errors != errors)
@@ -244,9 +239,9 @@ static bool read_by_protocol(struct reader *r, const struct service_fields *f,
 		return false;
 	}
 	if (f->ports.key)
-		return read_port_list(r, &f->ports, &protocols, ret);
+		return read_narrowed(r, &by_ports, &f->ports, &protocols, ret);
 	if (f->icmp.key)
-		return read_icmp_list(r, &f->icmp, &protocols, ret);
+		return read_narrowed(r, &by_icmp, &f->icmp, &protocols, ret);
 	for (size_t p = 0; p < protocols.count; p++)
 		if (!add_match(r, ret, protocols.number[p]))
 			return false;

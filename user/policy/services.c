@@ -12,6 +12,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "policy/icmp.h"
+#include "policy/reader.h"
 #include "policy/strmap.h"
 
 /* text: PROTOCOL[+PROTOCOL] and then ports, ranges or an ICMP name. */

@@ -7,7 +7,6 @@
 #include <stddef.h>
 
 #include "policy/model.h"
-#include "policy/reader.h"
 
 /* No service of the table has more. */
 #define BUILTIN_MATCHES 8
