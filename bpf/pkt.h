@@ -53,8 +53,7 @@ enum hook { HOOK_TC, HOOK_XDP };
 #define PKT_MIDSTREAM 0x0800   /* TCP: ACK without SYN, FIN, RST */
 #define PKT_ICMP_ERROR 0x1000
 #define PKT_GROUP_ADDRESS 0x2000 /* to a multicast or broadcast address */
-#define PKT_IPV4_OPTIONS 0x4000
-#define PKT_CLASSIFIED 0x8000 /* profile and remote_class are valid */
+#define PKT_CLASSIFIED 0x8000	 /* profile and remote_class are valid */
 #define PKT_OWN_PROFILE \
 	0x10000 /* local is ours, and under no other's profile */
 

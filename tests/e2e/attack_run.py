@@ -99,22 +99,31 @@ def try_shape(lines, conn, before, shape):
     return now, bad
 
 
-def main():
-    target, sender, to, own = sys.argv[1:]
+def meet(words, protocols):
+    """What both ends have, from the command line: the sender's eth0, the
+    target's raw sockets of these protocols (IPv4's, IPv6's), both addresses;
+    and the way to the target's metrics. We end in the target's namespace."""
+    target, sender, to, own = words
     enter(sender)
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                          socket.htons(3))  # ETH_P_ALL
     wire.bind(("eth0", 3))
     enter(target)
-    raw = [socket.socket(socket.AF_INET, socket.SOCK_RAW, p) for p in RAW4]
-    raw += [socket.socket(socket.AF_INET6, socket.SOCK_RAW, p) for p in RAW6]
+    raw = [socket.socket(family, socket.SOCK_RAW, p)
+           for family, numbers in zip((socket.AF_INET, socket.AF_INET6),
+                                      protocols)
+           for p in numbers]
     for sock in raw:  # the scrapes are on lo
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
-    conn = http.client.HTTPConnection("127.0.0.1", 9849)
     lines = wire, raw, *(bytes.fromhex(m.replace(":", "")) for m in (to, own))
+    return lines, http.client.HTTPConnection("127.0.0.1", 9849)
+
+
+def main():
+    lines, conn = meet(sys.argv[1:], (RAW4, RAW6))
     shapes = attacks.table()
     before = counters(conn)
-    drain(raw + [wire])
+    drain(lines[1] + [lines[0]])
     complaints = 0
     for name, shape in shapes.items():
         before, bad = try_shape(lines, conn, before, shape)

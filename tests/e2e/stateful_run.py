@@ -12,7 +12,6 @@ what became of the flow. Exits 1 if anything was otherwise, and says what.
 The policy: in TCP 80 and 81 and UDP 5000, out TCP 443, UDP 5300 and pings.
 """
 import errno
-import http.client
 import itertools
 import json
 import random
@@ -23,7 +22,7 @@ import sys
 import time
 from collections import Counter
 
-from attack_run import counters, drain, enter, settled
+from attack_run import counters, drain, meet, settled
 from attacks import A4, A6, S4, S6, icmp, icmp6
 from frames import ACK, RST, SYN, ip4, ip6, with_sum
 
@@ -636,20 +635,8 @@ CASES = (segments_out, segments_in, reset_in_window, strangers, udp_replies,
 
 
 def main():
-    target, sender, to, own, control = sys.argv[1:]
-    enter(sender)
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                         socket.htons(3))  # ETH_P_ALL
-    wire.bind(("eth0", 3))
-    enter(target)
-    raw = [socket.socket(socket.AF_INET, socket.SOCK_RAW, n)
-           for n in (1, 6, 17)]
-    raw += [socket.socket(socket.AF_INET6, socket.SOCK_RAW, n)
-            for n in (6, 17, 58)]
-    for sock in raw:  # the scrapes are on lo
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
-    conn = http.client.HTTPConnection("127.0.0.1", 9849)
-    lines = wire, raw, *(bytes.fromhex(m.replace(":", "")) for m in (to, own))
+    lines, conn = meet(sys.argv[1:5], ((1, 6, 17), (6, 17, 58)))
+    control = sys.argv[5]
     complaints = steps = 0
     for v6 in False, True:
         world = World(v6, lines, conn, control)

@@ -50,9 +50,6 @@ __u64 shim_jiffies(void);
 #define bpf_xdp_get_buff_len(ctx) shim_xdp_length(ctx)
 #define bpf_jiffies64() shim_jiffies()
 #define bpf_ktime_get_boot_ns() (shim_jiffies() * 4000000)
-#define bpf_ktime_get_ns() (shim_jiffies() * 4000000)
-#define bpf_ktime_get_coarse_ns() (shim_jiffies() * 4000000)
-#define bpf_get_smp_processor_id() 0u
 #define bpf_spin_lock(lock) ((void)(lock))
 #define bpf_spin_unlock(lock) ((void)(lock))
 /* Asked only where the agent is dead: the packet is not for this host. */

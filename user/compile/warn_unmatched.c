@@ -42,7 +42,7 @@ struct plane {
 	size_t nheap;
 	bool v4, v6;	/* families of applies_to */
 	uint64_t *seen; /* combinations swept; hash table */
-	size_t nseen, size;
+	size_t size;
 };
 
 static void add_bound(struct bounds *b, struct bound bound)
