@@ -69,9 +69,12 @@ static enum moat_reason whose(const struct world *w,
 			      const struct oracle_packet *p,
 			      const struct reading *r)
 {
+	const struct moat_own *own = world_own(w, &r->probe.local);
+
 	if (r->group && p->direction == MOAT_INGRESS)
 		return MOAT_REASON_NONE;
-	if (world_own(w, &r->probe.local))
+	/* Nobody sends from a broadcast address. */
+	if (own && (p->direction == MOAT_INGRESS || !is_broadcast(own)))
 		return MOAT_REASON_NONE;
 	return p->direction == MOAT_EGRESS && !p->forwarded ?
 		       MOAT_REASON_SPOOFED_SOURCE :
