@@ -343,12 +343,8 @@ static int detach(const struct config *c)
 
 static int retry_xdp(const struct config *c)
 {
-	struct state *s = NULL;
-	int r = state_open(c->state, &s);
+	int r = boots_forget(c->state);
 
-	if (!r)
-		r = boots_forget(s);
-	state_close(s);
 	if (r == -ENOENT)
 		puts("nothing held XDP off");
 	else if (r)

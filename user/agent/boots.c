@@ -3,10 +3,13 @@
 #include "agent/boots.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 
 #define FILE_NAME "xdp.json"
@@ -317,7 +320,12 @@ int boots_close(struct boots *b)
 	return is_open(b) ? end(b, BOOTS_CLOSED) : 0;
 }
 
-int boots_forget(struct state *s)
+int boots_forget(const char *state_path)
 {
-	return state_remove(s, FILE_NAME);
+	_cleanup_close_ int dir = open(state_path,
+				       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0 || unlinkat(dir, FILE_NAME, 0) < 0 || fsync(dir) < 0)
+		return -errno;
+	return 0;
 }

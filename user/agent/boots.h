@@ -79,7 +79,10 @@ int boots_check(struct boots *b, bool attached, const char *mode);
 /* The agent was told to stop, or everything was detached. 0 or -errno. */
 int boots_close(struct boots *b);
 
-/* `moatd --retry-xdp`: 0; -ENOENT: there is no record. */
-int boots_forget(struct state *s);
+/*
+ * `moatd --retry-xdp`: 0; -ENOENT: there is no record. By path, since the
+ * agent that runs, and is to find out, has the directory locked.
+ */
+int boots_forget(const char *state_path);
 
 #endif

@@ -421,10 +421,3 @@ int state_load_json(struct state *s, const char *name, json_t **ret)
 {
 	return statefile_read(s->dir, name, ret);
 }
-
-int state_remove(struct state *s, const char *name)
-{
-	if (unlinkat(s->dir, name, 0) < 0)
-		return -errno;
-	return fsync(s->dir) < 0 ? -errno : 0;
-}

@@ -99,6 +99,5 @@ int members_from_json(const json_t *value, struct member_list *l);
 /* Other files: a JSON object by name. state_load_json as state_load. */
 int state_save_json(struct state *s, const char *name, const json_t *value);
 int state_load_json(struct state *s, const char *name, json_t **ret);
-int state_remove(struct state *s, const char *name); /* 0 or -errno */
 
 #endif
