@@ -25,7 +25,8 @@ is "only root reads pins" "$(stat -c '%a %u' "$SANDBOX/bpf/a")" '700 0'
 repairs() { metric a moat_drift_repairs_total; }
 is "no repairs" "$(repairs)" 0
 
-# Our programs are detached behind our back.
+# Our programs are detached behind our back, and stay so while it sleeps.
+kill -STOP "${AGENT_PID[a]}"
 if [ "$LINKS" = 2 ]; then
 	for l in "$pins"/links/*; do
 		bpftool link detach pinned "$l" || fail "bpftool"
@@ -36,6 +37,7 @@ else
 	done
 fi
 yes "open for a moment" tcp b 10.1.0.1 81
+kill -CONT "${AGENT_PID[a]}"
 repaired() { [ "$(repairs)" -ge "$1" ]; }
 soon "attached again" 11 repaired 1
 no "closed again" tcp b 10.1.0.1 81

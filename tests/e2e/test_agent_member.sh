@@ -10,7 +10,7 @@ echo_server a 80
 addr b eth0 10.1.0.3/24 10.1.0.4/24
 agent_start a 'failsafe: []'
 moat() { "$MOAT" --socket "$(sock a)" "$@"; }
-reaches() { in_ns b timeout 2 socat -T1 /dev/null "TCP4:10.1.0.1:80,bind=$1"; }
+reaches() { in_ns b timeout $((SLOW > 1 ? 8 : 2)) socat -T1 /dev/null "TCP4:10.1.0.1:80,bind=$1"; }
 cat >"$SANDBOX/p.yaml" <<-EOT
 	version: 1
 	name: test

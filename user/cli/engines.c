@@ -8,6 +8,9 @@
 #include "cli/explain.h"
 #include "reference/reference.h"
 
+/* The kernel engine loads programs: on a slow machine for half a minute. */
+#define EXPLAIN_TIMEOUT_MS 120000
+
 const char *const engine_names[] = { "reference", "image", "kernel" };
 
 static int compile(struct explain *e)
@@ -52,6 +55,8 @@ int explain_open(struct explain *e)
 		code = canonical(e);
 	if (!code)
 		e->client = call_connect(e->cli, true);
+	if (e->client)
+		ctl_set_timeout(e->client, EXPLAIN_TIMEOUT_MS);
 	return code ? code : e->client ? CTL_OK : CTL_UNREACHABLE;
 }
 
