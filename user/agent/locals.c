@@ -91,6 +91,19 @@ bool local_needs_group(const struct local *l)
 	return l->judged && !l->assigned && !follows(l) && !l->net.tentative;
 }
 
+static void add_hosts(struct own_entry *own, size_t *count,
+		      const struct local *l, size_t n, bool judged)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (l[i].judged == judged)
+			own[(*count)++] = (struct own_entry){
+				l[i].net.addr,
+				{ l[i].alias, 0, l[i].net.ifindex }
+			};
+}
+
 static bool has_own(const struct own_entry *own, size_t n,
 		    const struct moat_addr *a)
 {
@@ -126,12 +139,8 @@ int locals_own(const struct local *l, size_t n, const struct netfacts *f,
 	if (!own)
 		return -ENOMEM;
 	/* Where there are too many the last are left out. */
-	for (i = 0; i < 2 * n; i++)
-		if (l[i % n].judged == (i < n))
-			own[count++] = (struct own_entry){
-				l[i % n].net.addr,
-				{ l[i % n].alias, 0, l[i % n].net.ifindex }
-			};
+	add_hosts(own, &count, l, n, true);
+	add_hosts(own, &count, l, n, false);
 	for (i = 0; i < n; i++)
 		add_shared(own, &count, &l[i].net.broadcast, l[i].net.ifindex);
 	for (i = 0; i < f->nshared; i++)
