@@ -48,7 +48,7 @@ static void finish_set(struct reader *r, struct addr_set *set,
 static void read_line(struct reader *r, struct pos pos, const char *line,
 		      struct cidrs *list)
 {
-	size_t blank = strspn(line, " \t\r");
+	size_t blank = strspn(line, " \t");
 	size_t len = strcspn(line + blank, "#\r\n");
 	char text[ADDR_TEXT] = "", token[NODE_TOKEN], network[ADDR_TEXT];
 	struct cidr cidr;
@@ -80,10 +80,14 @@ static void read_list_text(struct reader *r, int file, struct cidrs *list)
 	/* Errors add no sources: the text stays where it is. */
 	const char *line = r->diags->files[file].text;
 
+	/* CR LF, LF, or CR alone, as in the diagnostics: behind a break that
+	 * is not seen addresses would be left out. */
 	for (; line; pos.line++) {
-		const char *end = strchr(line, '\n');
+		const char *end = strpbrk(line, "\r\n");
 
 		read_line(r, pos, line, list);
+		if (end && end[0] == '\r' && end[1] == '\n')
+			end++;
 		line = end ? end + 1 : NULL;
 	}
 }

@@ -29,8 +29,8 @@ static int read_list(const char *document, const char *path, struct buf *ret,
 		return buf_add(ret, "10.0.0.0/8\n\0", 12);
 	if (strcmp(path, "lists/a.txt") != 0)
 		return -ENOENT;
-	return buf_puts(ret, "# scanners\n10.0.0.0/8\n\n  fd00::/8  # six\n"
-			     "10.0.0.0/8\n192.0.2.1");
+	return buf_puts(ret, "# all ends\r10.0.0.0/8\n\n  fd00::/8  # six\r\n"
+			     "10.0.0.0/8\r192.0.2.1");
 }
 
 static struct run run_files(const char *const *texts, size_t count)
