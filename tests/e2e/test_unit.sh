@@ -25,6 +25,7 @@ yes "score of at most 2.0" awk -v s="$score" 'BEGIN { exit !(s != "" && s <= 2.0
 setting() { sed -n "s/^$1=//p" "$UNIT"; }
 is "capabilities" "$(setting CapabilityBoundingSet)" \
 	"CAP_BPF CAP_NET_ADMIN CAP_PERFMON"
+is "started again however often" "$(setting Restart) $(setting StartLimitIntervalSec)" "always 0"
 is "locked memory before 5.11" "$(setting LimitMEMLOCK)" infinity
 
 # ---- one life: start, pushes, reload, restart, hot-plug, detach ----
