@@ -26,7 +26,7 @@
 #define LIFE_MS 20000
 #define CONNECTION_BYTES 32768
 #define RUNS_A_TURN 16
-#define ACCEPTS_A_TURN 16
+#define ACCEPTS_A_TURN 128 /* the backlog */
 #define TICK_MS 1000
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
