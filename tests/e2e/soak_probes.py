@@ -58,15 +58,24 @@ class Probes:
         self.number += 1
         p = Probe(self.number, path, family, to, port, kind)
         side = net.HOST if to == net.PEER else net.PEER
-        self.sport[side] = self.sport[side] % 60000 + 1
-        self.sport[side] = max(self.sport[side], 10000)
         sock = new_socket(self.watch.space[side], family,
                           socket.SOCK_DGRAM if kind == "UDP"
                           else socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((net.address(side, path, family), self.sport[side]))
+        self.bind_next(sock, side, net.address(side, path, family))
         p.since = self.watch.now()
         return p, sock
+
+    # Long-lived flows hold some of them.
+    def bind_next(self, sock, side, address):
+        while True:
+            self.sport[side] = max(self.sport[side] % 60000 + 1, 10000)
+            try:
+                sock.bind((address, self.sport[side]))
+                return
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
 
     def udp(self, path, family, to, port):
         p, sock = self.new(path, family, to, port, "UDP")
