@@ -316,7 +316,8 @@ class Machine(Lane):
         self.world.sleep(LAST_OF_FLOOD)
         while time.monotonic() - since < 90 and not self.world.sleep(0.3):
             table = self.table(name)
-            if table and table["entries"] < table["limit"] * 0.8:
+            # None: an agent just started has not counted yet.
+            if table and 0 < table["entries"] < table["limit"] * 0.8:
                 break
         full = before is None or (self.refused() or before) > before
         self.log(f"{name} {'was' if full else 'was not'} full")
