@@ -357,3 +357,11 @@ icmp() { in_ns "$1" ping -nq -c 1 -W "$WAIT" "$2"; }
 enforcing() {
 	metric "$1" moat_interface_enforcing "interface=${2:-eth0}"
 }
+# holds WHAT: b meets a's policy, of port 80 and not 81
+holds() {
+	yes "$1: open" tcp b 10.1.0.1 80
+	yes "$1: open, IPv6" tcp b fd00:1::1 80
+	no "$1: closed" tcp b 10.1.0.1 81
+	yes "$1: ping" icmp b fd00:1::1
+	is "$1: enforcing" "$(enforcing a)" 1
+}

@@ -12,25 +12,18 @@ agent_start a 'failsafe: []'
 push_ok a "$SANDBOX/p.yaml"
 xdp() { metric a moat_interface_attached interface=eth0 hook=xdp "attach=$1"; }
 none() { is "$1" "$(metric a moat_interface_attached interface=eth0 hook=xdp)" 0; }
-verdicts() {
-	yes "$1: open" tcp b 10.1.0.1 80
-	yes "$1: open, IPv6" tcp b fd00:1::1 80
-	no "$1: closed" tcp b 10.1.0.1 81
-	yes "$1: ping" icmp b fd00:1::1
-	is "$1: enforcing" "$(enforcing a)" 1
-}
 restart_with() { agent_stop a; agent_start a "failsafe: []
 xdp: $1"; }
 none "none is the default"
-verdicts none
+holds none
 is "not by XDP" "$(metric a moat_xdp_dropped_packets_total)" 0
 restart_with generic
 is "generic" "$(xdp generic)" 1
-verdicts generic
+holds generic
 [ "$(metric a moat_xdp_dropped_packets_total)" -gt 0 ] || fail "XDP dropped nothing"
 restart_with native
 is "native" "$(xdp native)" 1
-verdicts native
+holds native
 
 # A changed MAC address: what comes for the former one is tc's, which passes it
 # as another host's, and what comes for the new one is dropped by XDP (F19).
@@ -53,15 +46,15 @@ before=$(dropped)
 yes "the former address again" more left "$former"
 is "not by XDP" "$(dropped)" "$before"
 in_ns b ip neigh flush all
-verdicts 'new MAC address'
+holds 'new MAC address'
 restart_with auto
 none "auto never takes veth"
 is "why" "$(status a '.interfaces[] | select(.name == "eth0") | .xdp_why')" \
 	'xdp: auto takes physical devices only'
-verdicts auto
+holds auto
 restart_with none
 none "taken away"
-verdicts 'none again'
+holds 'none again'
 
 # Somebody else's XDP program stays, ours is left out, tc enforces. A guest of
 # vmtest has no compiler; bpf/test_attach_xdp.c holds the same there.
@@ -78,6 +71,6 @@ agent_start a 'failsafe: []
 xdp: generic'
 none "refused"
 [ -n "$(status a '.interfaces[] | select(.name == "eth0") | .xdp_why')" ] || fail "no reason"
-verdicts 'beside a foreign program'
+holds 'beside a foreign program'
 yes "it is still there" sh -c "nsenter --net=/run/netns/$(ns a) ip link show eth0 | grep -q xdpgeneric"
 done_testing
