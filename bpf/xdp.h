@@ -34,7 +34,8 @@ static __noinline enum moat_reason xdp_parse(const struct frame *fr,
 	return parse_transport(fr, p);
 }
 
-/* To an address of ours, and neither failsafe nor essential nor an error. */
+/* To an address of ours, and neither from one of ours nor failsafe, essential
+ * or an error. */
 static __always_inline bool xdp_concerns(struct pkt *p)
 {
 	struct moat_own *o;
@@ -42,7 +43,8 @@ static __always_inline bool xdp_concerns(struct pkt *p)
 	if (p->flags & (PKT_FRAGMENT | PKT_ICMP_ERROR | PKT_GROUP_ADDRESS))
 		return false;
 	o = bpf_map_lookup_elem(&own, &p->key.local);
-	if (!o || o->flags & MOAT_OWN_BROADCAST)
+	if (!o || o->flags & MOAT_OWN_BROADCAST ||
+	    check_own_source(p) != MOAT_REASON_NONE)
 		return false;
 	return check_failsafe(p) == MOAT_REASON_NONE &&
 	       check_essential(p) == MOAT_REASON_NONE;

@@ -129,6 +129,15 @@ static __always_inline bool may_be_failsafe(const struct moat_host *facts,
 	       1;
 }
 
+/* Reasons differ for a sender that has an address of ours: tc names them. */
+static __always_inline bool may_be_own(const struct moat_host *facts,
+				       const struct short_run *q)
+{
+	__u64 bit = MOAT_OWN_BIT(q->s.from[0], q->s.from[1]);
+
+	return facts->own_bits[bit / 64] >> bit % 64 & 1;
+}
+
 /* Enforcing layers alone: those in audit go the long way. */
 static __always_inline enum short_answer
 short_layers(const struct moat_host *facts, const struct xdp_memo *m,
@@ -160,7 +169,7 @@ short_judge(const struct moat_host *facts, const struct xdp_memo *m,
 		q->reason = MOAT_REASON_TCP_FLAGS;
 		return m->flags & MEMO_BAD_ASK ? SHORT_ASK : SHORT_DROP;
 	}
-	if (may_be_failsafe(facts, q))
+	if (may_be_failsafe(facts, q) || may_be_own(facts, q))
 		return SHORT_ASK;
 	if (!(m->flags & (q->opening ? MEMO_OPENINGS | MEMO_NACL : MEMO_NACL)))
 		return SHORT_PASS;

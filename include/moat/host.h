@@ -66,6 +66,10 @@ struct moat_failsafe {
 };
 MOAT_ASSERT_SIZE(struct moat_failsafe, 8 + 64 * 24);
 
+/* Of an address of two words: a hash, by Knuth's multiplicative method. */
+#define MOAT_OWN_BITS 2048
+#define MOAT_OWN_BIT(d0, d1) ((((d0) ^ (d1)) * 0x9e3779b97f4a7c15ull) >> 53)
+
 /*
  * An array of one element, written by the agent after own addresses,
  * interfaces or failsafe entries have changed; what programs remember of
@@ -78,8 +82,10 @@ struct moat_host {
 	__u32 failsafe_generation; /* in force when they last changed: its flows
 				      may have been opened by entries of before */
 	__u32 flags;		   /* MOAT_HOST_* */
+	/* MOAT_OWN_BIT() of every own address. What has no bit here is none. */
+	__u64 own_bits[MOAT_OWN_BITS / 64];
 };
-MOAT_ASSERT_SIZE(struct moat_host, 32);
+MOAT_ASSERT_SIZE(struct moat_host, 32 + MOAT_OWN_BITS / 8);
 /* Routes of type local take in whole networks, which no own address names:
  * what is not ours by those may be delivered here all the same. */
 #define MOAT_HOST_LOCAL_NETWORKS 1

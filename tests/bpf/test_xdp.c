@@ -280,6 +280,33 @@ static void mac_changes(void **state)
 	dropped(to_mac(p, zero_mac), MOAT_REASON_SG_NO_MATCH, "");
 }
 
+/* What comes from an address of ours, or a broadcast's, has a reason of its own
+ * at tc, whatever rules say of it. */
+static void from_our_address(void **state)
+{
+	static const char *const sources[] = { "10.66.0.1", "10.66.0.255" };
+	static const enum moat_reason why[] = { MOAT_REASON_OWN_SOURCE,
+						MOAT_REASON_BAD_SOURCE };
+	struct packet_spec p;
+
+	dropped(tcp("10.66.0.1", 80, S), MOAT_REASON_NACL_DENY, "n/1");
+	harness_own(h, "10.66.0.1", NULL);
+	harness_broadcast(h, "10.66.0.255");
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		for (uint16_t dport = 80; dport < 82; dport++) {
+			p = tcp(sources[i], dport, S);
+			left(p);
+			expect(h, IN, &p, MOAT_DROP, why[i]);
+			p = tcp(sources[i], dport, A);
+			left(p);
+			expect(h, IN, &p, MOAT_DROP, why[i]);
+			p = udp(sources[i], dport);
+			left(p);
+			expect(h, IN, &p, MOAT_DROP, why[i]);
+		}
+	}
+}
+
 /* A bond's XDP program runs on its ports: each has its own address, and the
  * bond's counters count. */
 static void ports_of_a_bond(void **state)
@@ -345,6 +372,7 @@ int main(void)
 		at(ports_of_a_bond),
 		at(judged_when_forwarding),
 		at(linear_lengths),
+		at(from_our_address),
 	};
 
 	return cmocka_run_group_tests_name("xdp", tests, open_once, close_once);

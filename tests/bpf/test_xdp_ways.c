@@ -161,21 +161,22 @@ static void modes_and_sources(void **state)
 		POLICY("enforce", "audit"),
 		POLICY("audit", "audit"),
 	};
-	static const char *const sources[] = { "10.9.0.1", "10.66.0.1",
-					       "fd09::1", "fd66::1" };
+	static const char *const sources[] = { "10.9.0.1",   "10.66.0.1",
+					       "fd09::1",    "fd66::1",
+					       "10.0.0.255", "fd00::1" };
 	static const char *const ours[] = { "10.0.0.1", "10.0.0.2",
 					    "10.0.0.255", "10.0.0.77" };
 	static const uint8_t flags[] = { S, A, S | A, S | F, 0 };
 	static struct packet p;
 	struct packet_spec s;
 
-	for (size_t n = 0; n < 4 * 4 * 4 * 5 * 3; n++) {
-		if (n % (4 * 4 * 5 * 3) == 0)
-			policies(yaml[n / (4 * 4 * 5 * 3)]);
-		s = from(sources[n % 4], IPPROTO_TCP, 80 + n / 80 % 3,
-			 flags[n / 4 % 5]);
+	for (size_t n = 0; n < 4 * 6 * 4 * 5 * 3; n++) {
+		if (n % (6 * 4 * 5 * 3) == 0)
+			policies(yaml[n / (6 * 4 * 5 * 3)]);
+		s = from(sources[n % 6], IPPROTO_TCP, 80 + n / 120 % 3,
+			 flags[n / 6 % 5]);
 		if (s.family == 4)
-			s.to = ours[n / 20 % 4];
+			s.to = ours[n / 30 % 4];
 		packet_build(&s, &p);
 		same(&p, p.l4 + 13);
 	}

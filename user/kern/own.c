@@ -66,6 +66,16 @@ static int host_read(struct datapath *dp, struct moat_host *ret)
 		       0;
 }
 
+static void own_bits(const struct own_entry *e, size_t n, __u64 *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		const __u64 *d = e[i].addr.d;
+		__u64 bit = MOAT_OWN_BIT(d[0], d[1]);
+
+		ret[bit / 64] |= 1ull << bit % 64;
+	}
+}
+
 int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n)
 {
 	int fd = datapath_map_fd(dp, "own");
@@ -89,7 +99,11 @@ int datapath_set_own(struct datapath *dp, const struct own_entry *e, size_t n)
 			err = -errno;
 	if (!err)
 		err = host_read(dp, &host);
-	return err ? err : host_changed(dp, &host);
+	if (err)
+		return err;
+	memset(host.own_bits, 0, sizeof(host.own_bits));
+	own_bits(e, n, host.own_bits);
+	return host_changed(dp, &host);
 }
 
 int datapath_set_local_networks(struct datapath *dp, bool some)
