@@ -75,6 +75,6 @@ touch "$corpus/.began"
 case $seconds in
 forever) set -- ;;
 0) exit 0 ;;
-*) set -- -max_total_time="$seconds" ;;
+*) set -- -max_total_time="$seconds" -verbosity=0 ;; # the end of a log is read
 esac
 "$program" "${options[@]}" "$@" "$corpus" "${seeds[@]}" || fail

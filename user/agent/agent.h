@@ -289,8 +289,8 @@ void agent_write_textfile(struct agent *a);
 
 int agent_start_expiry(struct agent *a);
 void agent_stop_expiry(struct agent *a);
-/* Entries of a table as counted by the last walk, and its limit. */
-size_t agent_table_entries(const struct agent *a, enum moat_table t);
+/* Entries of a table as counted by the last walk; false: by none yet. */
+bool agent_table_entries(const struct agent *a, enum moat_table t, size_t *ret);
 size_t agent_table_limit(const struct agent *a, enum moat_table t);
 uint64_t agent_expired(const struct agent *a, enum metrics_expiry e);
 uint64_t agent_killed(const struct agent *a);

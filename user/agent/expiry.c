@@ -44,7 +44,8 @@ struct walk {
 	int timer;
 	uint64_t began_ms;
 	size_t entries[MOAT_TABLE_COUNT];
-	size_t freed, freed_before; /* of tables that don't evict */
+	bool counted[MOAT_TABLE_COUNT]; /* once to its end */
+	size_t freed, freed_before;	/* of tables that don't evict */
 	uint64_t expired[METRICS_EXPIRY_COUNT];
 	uint64_t killed;
 	/* Slots that flows of this walk hold, complete at its end; and how
@@ -60,9 +61,12 @@ size_t agent_table_limit(const struct agent *a, enum moat_table t)
 	return host_table_entries(a->config, t);
 }
 
-size_t agent_table_entries(const struct agent *a, enum moat_table t)
+bool agent_table_entries(const struct agent *a, enum moat_table t, size_t *ret)
 {
-	return a->walk ? a->walk->entries[t] : 0;
+	if (!a->walk || !a->walk->counted[t])
+		return false;
+	*ret = a->walk->entries[t];
+	return true;
 }
 
 uint64_t agent_expired(const struct agent *a, enum metrics_expiry e)
@@ -344,6 +348,7 @@ static void end_table(struct walk *w, int r)
 		log_warning("flow table %d: %s", t, strerror(-r));
 	} else {
 		w->entries[t] = w->slice.live;
+		w->counted[t] = true;
 	}
 	if (w->at < 3)
 		w->freed += w->slice.deleted;

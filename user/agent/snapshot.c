@@ -286,13 +286,17 @@ static void tables(struct agent *a, struct collected *c)
 		MOAT_TABLES(X)
 #undef X
 	};
-	int t;
+	enum moat_table t;
+	size_t n;
 
-	for (t = 0; t < MOAT_TABLE_COUNT; t++)
+	for (t = 0; t < MOAT_TABLE_COUNT; t++) {
 		c->tables[t] = (struct metrics_table){
-			names[t], agent_table_entries(a, (enum moat_table)t),
-			agent_table_limit(a, (enum moat_table)t)
+			.name = names[t], .limit = agent_table_limit(a, t)
 		};
+		c->tables[t].counted = agent_table_entries(a, t, &n);
+		if (c->tables[t].counted)
+			c->tables[t].entries = n;
+	}
 	c->s.tables = c->tables;
 	c->s.ntables = MOAT_TABLE_COUNT;
 }

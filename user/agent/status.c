@@ -188,18 +188,19 @@ static json_t *tables_json(const struct agent *a)
 		MOAT_TABLES(X)
 #undef X
 	};
-	json_t *list = json_array();
-	int t;
+	json_t *list = json_array(), *entries;
+	enum moat_table t;
+	size_t n;
 
-	for (t = 0; t < MOAT_TABLE_COUNT; t++)
+	for (t = 0; t < MOAT_TABLE_COUNT; t++) {
+		entries = agent_table_entries(a, t, &n) ?
+				  json_integer((json_int_t)n) :
+				  json_null();
 		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I}", "table", names[t],
-					"entries",
-					(json_int_t)agent_table_entries(
-						a, (enum moat_table)t),
-					"limit",
-					(json_int_t)agent_table_limit(
-						a, (enum moat_table)t)));
+			list, json_pack("{s:s, s:o, s:I}", "table", names[t],
+					"entries", entries, "limit",
+					(json_int_t)agent_table_limit(a, t)));
+	}
 	return list;
 }
 

@@ -77,6 +77,7 @@ struct metrics_peer {
 struct metrics_table {
 	const char *name;
 	uint64_t entries, limit;
+	bool counted; /* entries, since the agent started */
 };
 
 struct metrics_device {

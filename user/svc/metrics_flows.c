@@ -50,8 +50,10 @@ void metrics_flow_tables(struct metrics_out *o,
 	metrics_family(o, "moat_table_entries", "gauge",
 		       "Entries of a flow table at the last walk.");
 	for (i = 0; i < s->ntables; i++)
-		metrics_sample(o, "moat_table_entries", s->tables[i].entries,
-			       "table", s->tables[i].name, NULL);
+		if (s->tables[i].counted)
+			metrics_sample(o, "moat_table_entries",
+				       s->tables[i].entries, "table",
+				       s->tables[i].name, NULL);
 	metrics_family(o, "moat_table_limit", "gauge",
 		       "Entries that a flow table holds at most.");
 	for (i = 0; i < s->ntables; i++)

@@ -42,7 +42,10 @@ static const struct metrics_iface ifaces[] = {
 	  false,
 	  NULL },
 };
-static const struct metrics_table tables[] = { { "flows", 12, 1024 } };
+static const struct metrics_table tables[] = {
+	{ .name = "flows", .entries = 12, .limit = 1024, .counted = true },
+	{ .name = "udp", .limit = 512 },
+};
 static const struct map_bytes maps[] = { { "flows", 4096, 1024 } };
 static const struct ethertype_count types[] = { { 0x0806, { 9, 252 } } };
 static const struct metrics_device devices[] = { { "mlx5_0", "rdma" } };
@@ -142,6 +145,7 @@ static const char *const page_text[] = {
 	"direction=\"egress\",verdict=\"allow\"} 300\n",
 	"moat_table_entries{table=\"flows\"} 12\n",
 	"moat_table_limit{table=\"flows\"} 1024\n",
+	"moat_table_limit{table=\"udp\"} 512\n",
 	"moat_flow_refused_total{table=\"flows\",reason=\"full\"} 11\n",
 	"moat_flows_created_total{table=\"udp\"} 13\n",
 	"moat_flows_expired_total{reason=\"reset\"} 23\n",
@@ -173,7 +177,8 @@ static void page_lines(void **state)
 		if (!strstr(out.data, page_text[i]))
 			fail_msg("not in the page: %s", page_text[i]);
 	/* A rule's NACL side has no connections, an interface without
-	 * counters no packets. */
+	 * counters no packets, a table that is not yet counted no entries. */
+	assert_null(strstr(out.data, "moat_table_entries{table=\"udp"));
 	assert_null(
 		strstr(out.data, "moat_rule_connections_total{layer=\"nacl\""));
 	assert_null(strstr(out.data, "moat_packets_total{interface=\"we"));
