@@ -96,10 +96,20 @@ static __noinline enum moat_reason step_embryonic(struct pkt *p,
 	return MOAT_REASON_NONE;
 }
 
+/* Closed, but without room among the closing ones: an allowed opening begins a
+ * new flow in its place, which the next segment revives as after a RST. */
+static __always_inline void flow_reopen(struct pkt *p, struct moat_flow *f)
+{
+	f->fin[0] = f->fin[1] = 0;
+	flow_reset(p, f);
+}
+
 static __noinline void step_established(struct pkt *p, struct moat_flow *f)
 {
 	__u8 flags = p->tcp_flags;
 
+	if (p->flags & PKT_OPENING && f->fin[0] & f->fin[1])
+		flow_reopen(p, f);
 	flow_see(p, f);
 	if (flags & TCP_RST)
 		flow_reset(p, f);

@@ -175,6 +175,32 @@ static void opening_in_the_established(void **state)
 	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
 }
 
+/* A closed flow that found no room among the closing ones stays where it is: a
+ * connection over it is not closed with it (F32). */
+static void opening_in_the_closed(void **state)
+{
+	struct connection c = conn_established(h, 4, IPPROTO_TCP);
+	struct moat_flow f;
+
+	conn_theirs(&c, F | A, MOAT_REASON_ESTABLISHED);
+	assert_true(harness_flow(h, MOAT_TABLE_FLOWS, &c.key, &f));
+	f.state = MOAT_FLOW_CLOSING;
+	f.fin[0] = f.fin[1] = 1;
+	assert_int_equal(flows_clear(h->dp), 0);
+	harness_put_flow(h, MOAT_TABLE_FLOWS, &c.key, &f);
+	harness_age(h, MOAT_TABLE_FLOWS, &c.key, 100);
+	conn_theirs(&c, S, MOAT_REASON_SG_ALLOW);
+	is(&c, MOAT_TABLE_FLOWS, MOAT_FLOW_RESET, 10);
+	conn_ours(&c, S | A);
+	conn_theirs(&c, A, MOAT_REASON_ESTABLISHED);
+	is(&c, MOAT_TABLE_FLOWS, MOAT_FLOW_ESTABLISHED, 432000);
+	conn_ours(&c, F | A);
+	is(&c, MOAT_TABLE_FLOWS, MOAT_FLOW_HALF_CLOSED, 3600);
+	assert_int_equal(harness_count(h, MOAT_TABLE_CLOSING), 0);
+	conn_theirs(&c, F | A, MOAT_REASON_ESTABLISHED);
+	is(&c, MOAT_TABLE_CLOSING, MOAT_FLOW_CLOSING, 120);
+}
+
 /* Design 3.7: an opening is judged by the rules of its own direction, also
  * where its tuple is known. */
 static void opening_the_other_way(void **state)
@@ -326,6 +352,7 @@ int main(void)
 		fresh(reset_before_the_third_segment),
 		fresh(established_while_it_waits),
 		fresh(opening_in_the_established),
+		fresh(opening_in_the_closed),
 		fresh(opening_the_other_way),
 		fresh(answer_to_nothing),
 		fresh(segments_without_flow),
