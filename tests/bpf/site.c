@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
 #include "bpf/place.h"
@@ -116,6 +117,31 @@ int foreign_link(struct site *s, enum attach_hook hook, int prog)
 
 	assert_true(fd >= 0);
 	return fd;
+}
+
+void foreign_filter(__u32 ifindex, __u32 priority, int prog)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+		    .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog, .handle = 5,
+		    .priority = priority);
+
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+}
+
+int filters(const char *name, const char *direction, const char *what)
+{
+	char line[128];
+	int n;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "tc filter show dev %s %s | grep -c '%s'",
+		 name, direction, what);
+	f = popen(line, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &n), 1);
+	pclose(f);
+	return n;
 }
 
 struct hook_programs on_hook(struct site *s, enum attach_hook hook)

@@ -41,5 +41,12 @@ int foreign_program(int type, int result);
 __u32 foreign_id(int fd);
 /* Puts it at the head of a tcx hook. */
 int foreign_link(struct site *s, enum attach_hook hook, int prog);
+/* Puts it on clsact's ingress; of one priority the youngest runs first. */
+void foreign_filter(__u32 ifindex, __u32 priority, int prog);
+
+/* Filters of a device whose line in `tc filter show` matches what. */
+#define ANY_FILTER "direct"
+#define OWN_FILTER "handle 0x6d6f617[45]"
+int filters(const char *name, const char *direction, const char *what);
 
 #endif

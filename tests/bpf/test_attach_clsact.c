@@ -13,32 +13,6 @@
 
 #include "bpf/place.h"
 
-static void foreign_filter(struct site *s, __u32 priority, int prog)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)s->ifindex,
-		    .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = prog, .handle = 5,
-		    .priority = priority);
-
-	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
-}
-
-static int filters(struct site *s, const char *direction)
-{
-	char line[128];
-	int n;
-	FILE *f;
-
-	snprintf(line, sizeof(line),
-		 "tc filter show dev %s %s | grep -c direct", s->name,
-		 direction);
-	f = popen(line, "r");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%d", &n), 1);
-	pclose(f);
-	return n;
-}
-
 static void clsact_both_directions(void **state)
 {
 	struct site *s = *state;
@@ -58,11 +32,11 @@ static void clsact_both_directions(void **state)
 	assert_good(&s->hook[ATTACH_TC_INGRESS], ATTACH_CLSACT);
 	assert_int_not_equal(s->hook[ATTACH_TC_INGRESS].prog_id, before);
 	/* Replaced, not added. */
-	assert_int_equal(filters(s, "ingress"), 1);
-	assert_int_equal(filters(s, "egress"), 1);
+	assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 1);
+	assert_int_equal(filters(s->name, "egress", ANY_FILTER), 1);
 	assert_int_equal(detach_interface(s->dp, s->ifindex), 0);
-	assert_int_equal(filters(s, "ingress"), 0);
-	assert_int_equal(filters(s, "egress"), 0);
+	assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 0);
+	assert_int_equal(filters(s->name, "egress", ANY_FILTER), 0);
 	/* The qdisc may be in use by others now. */
 	place_run("tc qdisc show dev %s | grep -q clsact", s->name);
 }
@@ -77,7 +51,7 @@ static void clsact_foreign_ingress_qdisc(void **state)
 	assert_good(&s->hook[ATTACH_TC_INGRESS], ATTACH_CLSACT);
 	assert_false(s->hook[ATTACH_TC_EGRESS].ours);
 	assert_non_null(strstr(s->hook[ATTACH_TC_EGRESS].why, "'ingress'"));
-	assert_int_equal(filters(s, "ingress"), 1);
+	assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 1);
 	query(s);
 	assert_true(s->hook[ATTACH_TC_INGRESS].ours);
 	assert_false(s->hook[ATTACH_TC_EGRESS].ours);
@@ -90,15 +64,15 @@ static void clsact_foreign_filters_stay(void **state)
 	int foreign = foreign_program(BPF_PROG_TYPE_SCHED_CLS, -1);
 
 	place_run("tc qdisc add dev %s clsact", s->name);
-	foreign_filter(s, 7, foreign);
+	foreign_filter(s->ifindex, 7, foreign);
 	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
 	assert_good(&s->hook[ATTACH_TC_INGRESS], ATTACH_CLSACT);
-	assert_int_equal(filters(s, "ingress"), 2);
+	assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 2);
 	datapath_close(s->dp);
 	assert_int_equal(detach_all(s->dir), 0);
 	place_run("tc filter show dev %s ingress | grep -q 'pref 7'", s->name);
-	assert_int_equal(filters(s, "ingress"), 1);
-	assert_int_equal(filters(s, "egress"), 0);
+	assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 1);
+	assert_int_equal(filters(s->name, "egress", ANY_FILTER), 0);
 	open_again(s);
 	close(foreign);
 }
@@ -111,7 +85,7 @@ static void clsact_somebody_came_ahead(void **state)
 	struct hook_state *in = &s->hook[ATTACH_TC_INGRESS];
 
 	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
-	foreign_filter(s, 1, foreign);
+	foreign_filter(s->ifindex, 1, foreign);
 	query(s);
 	assert_true(in->ours);
 	assert_false(in->first);
@@ -120,10 +94,10 @@ static void clsact_somebody_came_ahead(void **state)
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
 		assert_good(in, ATTACH_CLSACT);
-		assert_int_equal(filters(s, "ingress"), 2);
+		assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 2);
 	}
 	assert_int_equal(detach_interface(s->dp, s->ifindex), 0);
-	assert_int_equal(filters(s, "ingress"), 1);
+	assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 1);
 	close(foreign);
 }
 
@@ -154,6 +128,23 @@ static void clsact_grow(void **state)
 	assert_good(&s->hook[ATTACH_TC_EGRESS], ATTACH_CLSACT);
 }
 
+/* What others flushed stays theirs: an egress filter that went into the qdisc
+ * they made since would run on ingress (F2). */
+static void clsact_grow_of_flushed(void **state)
+{
+	struct site *s = *state;
+	__u32 want[MOAT_PART_COUNT] = { [MOAT_PART_ROWS] = MOAT_PART_MIN * 4 };
+
+	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
+	place_run("tc qdisc del dev %s clsact", s->name);
+	assert_int_equal(datapath_grow(s->dp, want, 0), 0);
+	place_run("tc qdisc add dev %s ingress", s->name);
+	want[MOAT_PART_ROWS] *= 2;
+	assert_int_equal(datapath_grow(s->dp, want, 0), 0);
+	assert_int_equal(filters(s->name, "ingress", ANY_FILTER), 0);
+	assert_true(datapath_fits(s->dp, want, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +154,7 @@ int main(void)
 		at_site(clsact_somebody_came_ahead),
 		at_site(clsact_flushed),
 		at_site(clsact_grow),
+		at_site(clsact_grow_of_flushed),
 	};
 
 	return cmocka_run_group_tests(tests, site_group_clsact, site_group_end);

@@ -33,7 +33,8 @@ struct found {
 	char qdisc[32];	     /* kind at the clsact parent, "" for none */
 	struct filter first; /* of the chain */
 	bool any;	     /* first is set */
-	struct filter ours;
+	struct filter ours;  /* the one that runs first */
+	struct filter spare; /* ours as well: a kill in go_ahead() left it */
 };
 
 static bool is_ours(const struct filter *f)
@@ -134,7 +135,9 @@ static int see_filter(const struct nlmsghdr *h, void *arg)
 	if (!r->found.any)
 		r->found.first = f;
 	r->found.any = true;
-	if (is_ours(&f))
+	if (is_ours(&f) && r->found.ours.handle)
+		r->found.spare = f;
+	else if (is_ours(&f))
 		r->found.ours = f;
 	return MNL_CB_OK;
 }
@@ -151,7 +154,7 @@ static int look(__u32 ifindex, enum attach_hook hook, struct found *ret)
 			   TC_H_MAKE(TC_H_CLSACT, minor), see_filter, &r);
 	/* Egress filters of an ingress qdisc are ingress filters. */
 	if (hook == ATTACH_TC_EGRESS && strcmp(r.found.qdisc, "clsact"))
-		r.found.first = r.found.ours = (struct filter){};
+		r.found.first = r.found.ours = r.found.spare = (struct filter){};
 	if (!err)
 		*ret = r.found;
 	return err;
@@ -212,15 +215,17 @@ static int drop(__u32 ifindex, enum attach_hook hook, __u32 handle)
 	return bpf_tc_detach(&h, &opts);
 }
 
-/* Whichever of the two handles is in use; without one, the first. */
-int clsact_replace(__u32 ifindex, enum attach_hook hook, int prog_fd)
+/* What was flushed is not put back: the qdisc may be another's by now. */
+int clsact_move(__u32 ifindex, enum attach_hook hook, int prog_fd)
 {
 	struct found f = {};
 	int err = look(ifindex, hook, &f);
 
-	return err ? err :
-		     put(ifindex, hook, f.ours.handle ? f.ours.handle : HANDLE,
-			 prog_fd);
+	if (!err && f.ours.handle)
+		err = put(ifindex, hook, f.ours.handle, prog_fd);
+	if (!err && f.spare.handle)
+		err = put(ifindex, hook, f.spare.handle, prog_fd);
+	return err;
 }
 
 int clsact_detach(__u32 ifindex, enum attach_hook hook)
@@ -256,10 +261,28 @@ static int make_qdisc(__u32 ifindex)
 	return err == -EEXIST ? 0 : err;
 }
 
+/* Its mark comes first: a filter outlives whoever is killed, and one without a
+ * mark is found by nobody who detaches. */
+static int put_marked(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
+		      const struct found *f)
+{
+	bool marked = links_find(dp, ifindex, hook);
+	int err = marked ? 0 : links_add(dp, ifindex, hook, -1);
+
+	if (err)
+		return err;
+	err = put(ifindex, hook, f->ours.handle ? f->ours.handle : HANDLE,
+		  load_prog_fd(dp->load, hook));
+	if (err && !marked)
+		links_drop(dp, links_find(dp, ifindex, hook));
+	if (!err && f->spare.handle)
+		err = drop(ifindex, hook, f->spare.handle);
+	return err;
+}
+
 int clsact_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		  struct hook_state *ret)
 {
-	int prog = load_prog_fd(dp->load, hook);
 	struct found f = {};
 	int err = look(ifindex, hook, &f);
 
@@ -272,14 +295,13 @@ int clsact_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		judge(dp, &f, hook, ret);
 		return -EBUSY;
 	}
-	err = clsact_replace(ifindex, hook, prog);
-	if (!err && !links_find(dp, ifindex, hook))
-		err = links_add(dp, ifindex, hook, -1);
+	err = put_marked(dp, ifindex, hook, &f);
 	f = (struct found){};
 	if (!err)
 		err = look(ifindex, hook, &f);
 	if (!err && f.any && f.ours.handle && !is_ours(&f.first))
-		err = go_ahead(ifindex, hook, f.ours.handle, prog);
+		err = go_ahead(ifindex, hook, f.ours.handle,
+			       load_prog_fd(dp->load, hook));
 	if (!err)
 		err = clsact_query(dp, ifindex, hook, ret);
 	return err ? err : ret->ours ? 0 : -EIO;

@@ -187,7 +187,7 @@ static int move_one(const struct own_link *l, const struct load *to)
 	int prog = load_prog_fd(to, l->hook);
 
 	if (l->fd < 0)
-		return clsact_replace(l->ifindex, l->hook, prog);
+		return clsact_move(l->ifindex, l->hook, prog);
 	if (!bpf_link_update(l->fd, prog, NULL))
 		return 0;
 	/* ENOLINK: its device is gone, nothing runs there. */

@@ -149,7 +149,8 @@ int clsact_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		  struct hook_state *ret);
 int clsact_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		 struct hook_state *ret);
-int clsact_replace(__u32 ifindex, enum attach_hook hook, int prog_fd);
+/* Filters of ours that are there; none is no error. */
+int clsact_move(__u32 ifindex, enum attach_hook hook, int prog_fd);
 int clsact_detach(__u32 ifindex, enum attach_hook hook);
 int xdp_query_hook(struct datapath *dp, __u32 ifindex, struct hook_state *ret);
 void hook_why(struct hook_state *state, const char *fmt, ...)
