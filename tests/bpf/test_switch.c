@@ -14,6 +14,8 @@
 
 #include <bpf/bpf.h>
 
+#include "kern/private.h"
+
 #define POLICY(port) \
 	"version: 1\nname: p\nmode: enforce\nsecurity_groups:\n" \
 	"  web:\n    members: [10.0.0.1]\n    ingress:\n" \
@@ -158,6 +160,72 @@ static void grown_set_judges_alike(void **state)
 	assert_judged(h, 1001, 1002, h->generation);
 	harness_policy(h, POLICY(1002));
 	assert_judged(h, 1002, 1001, h->generation);
+}
+
+/* ---- what is counted while the maps are exchanged ---- */
+
+struct runner {
+	int prog;
+	struct packet packet;
+	volatile int stop, errors, runs;
+};
+
+static void *run_on(void *arg)
+{
+	struct runner *r = arg;
+	struct __sk_buff ctx = { .ifindex = HARNESS_IFINDEX };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = r->packet.data,
+		    .data_size_in = (__u32)r->packet.len, .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 10);
+
+	while (!r->stop) {
+		r->errors += bpf_prog_test_run_opts(r->prog, &opts) != 0;
+		r->runs++;
+	}
+	return NULL;
+}
+
+/* The old programs run until the last link has moved, and longer. */
+static void growth_carries_what_came_late(void **state)
+{
+	struct harness *h = *state;
+	__u32 want[MOAT_PART_COUNT] = { [MOAT_PART_ROWS] = MOAT_PART_MIN * 8 };
+	struct packet_spec s = syn(999, 1001);
+	struct runner r = { .prog = -1 };
+	const struct moat_rule_count *carried;
+	struct moat_rule_count before, with, without;
+	pthread_t thread;
+	__u32 slot;
+	size_t n;
+
+	harness_policy(h, POLICY(1001));
+	slot = harness_slot(h, "web/open", MOAT_INGRESS);
+	r.prog = dup(load_prog_fd(h->dp->load, ATTACH_TC_INGRESS));
+	assert_true(r.prog >= 0);
+	packet_build(&s, &r.packet);
+	before = harness_rule_count(h, slot);
+	assert_int_equal(pthread_create(&thread, NULL, run_on, &r), 0);
+	while (r.runs < 10)
+		usleep(1000);
+	n = stats_carried(h->dp, &carried);
+	assert_true(n <= slot || !carried[slot].hit.packets);
+	assert_int_equal(datapath_grow(h->dp, want, 0), 0);
+	r.stop = 1;
+	pthread_join(thread, NULL);
+	assert_int_equal(r.errors, 0);
+
+	with = harness_rule_count(h, slot);
+	n = stats_carried(h->dp, &carried);
+	assert_true(n > slot);
+	assert_true(carried[slot].hit.packets > 0);
+	assert_true(with.hit.packets > before.hit.packets);
+	with.hit.packets -= carried[slot].hit.packets;
+	stats_forget_carried(h->dp);
+	without = harness_rule_count(h, slot);
+	assert_int_equal(with.hit.packets, without.hit.packets);
+	assert_int_equal(stats_carried(h->dp, &carried), 0);
+	assert_null(carried);
+	close(r.prog);
 }
 
 static struct moat_image header(struct harness *h, __u32 slot)
@@ -344,6 +412,7 @@ int main(void)
 		cmocka_unit_test(deadline_turns_back),
 		cmocka_unit_test(confirmed_stays),
 		cmocka_unit_test(grown_set_judges_alike),
+		cmocka_unit_test(growth_carries_what_came_late),
 		cmocka_unit_test(misfits_drop_all_but_failsafe),
 		cmocka_unit_test(nonsense_word),
 		cmocka_unit_test(never_a_mix),

@@ -63,4 +63,13 @@ is "from zero on" "$(packets four)" 0
 yes "a connection" tcp b 10.1.0.1 80
 N=$(packets four)
 if [ "$N" -lt 1 ] || [ "$N" -gt 8 ]; then fail "packets: $N"; fi
+
+# What is subtracted goes with the maps it was counted by, and stays with them.
+agent_stop a
+agent_run a
+is "the same after a restart" "$(packets four)" "$N"
+agent_stop a
+detach_all a || fail "detach-all"
+agent_run a
+is "of new maps nothing is subtracted" "$(packets four)" 0
 done_testing

@@ -89,7 +89,8 @@ struct agent {
 	struct slots slots;
 	bool slots_saved; /* slots.json holds these */
 	bool slots_lost;  /* those of the image in force are not known */
-	struct moat_rule_count *slot_base; /* counts of former owners */
+	/* Counts of former owners, less what growth left out of the maps. */
+	struct moat_rule_count *slot_base;
 	size_t nslot_base;
 
 	/* This host. */
@@ -165,8 +166,16 @@ int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
 		 uint32_t *ret_generation);
 /* Waits for readers of slots that fell idle once the reply at hand is sent. */
 void agent_settle_soon(struct agent *a);
+
+/* ---- slotfile.c ---- */
+
+/* What is subtracted from a slot's counters; NULL: no memory. */
+struct moat_rule_count *agent_slot_base(struct agent *a, size_t slot);
 int agent_save_slots(struct agent *a, const struct slots *slots);
 int agent_load_slots(struct agent *a);
+/* After the maps have grown: what the new ones did not take over goes into the
+ * bases and to disk, with these slots, of what is switched to next. */
+void agent_keep_carried(struct agent *a, const struct slots *slots);
 
 /* ---- restore.c ---- */
 

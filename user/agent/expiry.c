@@ -159,22 +159,6 @@ static bool on_dead(const struct flow_record *r, void *arg)
 
 /* ---- slots ---- */
 
-static struct moat_rule_count *base_of(struct agent *a, size_t slot)
-{
-	struct moat_rule_count *more;
-
-	if (slot < a->nslot_base)
-		return &a->slot_base[slot];
-	more = reallocarray(a->slot_base, slot + 1, sizeof(*more));
-	if (!more)
-		return NULL;
-	memset(more + a->nslot_base, 0,
-	       (slot + 1 - a->nslot_base) * sizeof(*more));
-	a->slot_base = more;
-	a->nslot_base = slot + 1;
-	return &more[slot];
-}
-
 /* Slots that may have a new owner: no flow was made under the old one since
  * before the walks that found none. */
 static size_t mark_clean(struct walk *w)
@@ -215,7 +199,7 @@ static void release_slots(struct walk *w)
 		if (w->clean[i] < CLEAN_WALKS || !a->slots.ids[i].owner ||
 		    a->slots.ids[i].in_use)
 			continue;
-		base = base_of(a, i);
+		base = agent_slot_base(a, i);
 		if (!base)
 			return;
 		*base = now[i];

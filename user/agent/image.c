@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "agent/agent.h"
-#include "kern/stats.h"
 
 void compiled_free(struct compiled *c)
 {
@@ -116,8 +115,10 @@ int agent_switch(struct agent *a, struct compiled *c, uint32_t deadline_seconds,
 	__u32 slots = c->image->header.nslots;
 	int r = 0;
 
-	if (!datapath_fits(a->dp, used, slots))
+	if (!datapath_fits(a->dp, used, slots)) {
 		r = datapath_grow(a->dp, used, slots);
+		agent_keep_carried(a, c->live ? &c->slots : &a->slots);
+	}
 	if (!r && a->attaching)
 		keep_now(&a->keep, a->dp);
 	if (!r)
@@ -164,116 +165,4 @@ void agent_settle_soon(struct agent *a)
 {
 	if (a->settle_timer <= 0)
 		a->settle_timer = loop_add_timer(a->loop, 1, 0, settle_now, a);
-}
-
-/* ---- slots on disk: [slot, nacl, direction, owner, rule, base...] ---- */
-
-static json_t *slot_to_json(const struct agent *a, const struct slot_id *id,
-			    size_t slot)
-{
-	static const struct moat_rule_count none;
-	const struct moat_rule_count *b = slot < a->nslot_base ?
-						  &a->slot_base[slot] :
-						  &none;
-
-	return json_pack("[i, b, i, s, s, b, I, I, I, I, I, I]", (int)slot,
-			 id->nacl, id->direction, id->owner, id->rule,
-			 id->in_use, (json_int_t)b->hit.packets,
-			 (json_int_t)b->hit.bytes, (json_int_t)b->connections,
-			 (json_int_t)b->limited,
-			 (json_int_t)b->would_drop.packets,
-			 (json_int_t)b->would_drop.bytes);
-}
-
-static bool same_slots(const struct slots *a, const struct slots *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++) {
-		const struct slot_id *x = &a->ids[i], *y = &b->ids[i];
-
-		if (!x->owner != !y->owner)
-			return false;
-		if (x->owner && (x->nacl != y->nacl || x->in_use != y->in_use ||
-				 x->direction != y->direction ||
-				 strcmp(x->owner, y->owner) != 0 ||
-				 strcmp(x->rule, y->rule) != 0))
-			return false;
-	}
-	return true;
-}
-
-/* Ten thousand rules are most of a megabyte: written when they have changed. */
-int agent_save_slots(struct agent *a, const struct slots *slots)
-{
-	json_t *list, *file;
-	size_t i;
-	int r;
-
-	if (a->slots_saved && same_slots(&a->slots, slots))
-		return 0;
-	a->slots_saved = false;
-	list = json_array();
-	for (i = 0; i < slots->count; i++)
-		if (slots->ids[i].owner)
-			json_array_append_new(
-				list, slot_to_json(a, &slots->ids[i], i));
-	file = json_pack("{s:o}", "slots", list);
-	r = file ? state_save_json(a->state, "slots.json", file) : -ENOMEM;
-	json_decref(file);
-	/* Of the slots that the agent is about to adopt. */
-	a->slots_saved = !r;
-	return r;
-}
-
-static int slot_from_json(struct agent *a, json_t *value)
-{
-	json_int_t b[6];
-	struct slot_id id = {};
-	const char *owner, *rule;
-	int slot, nacl, in_use;
-	struct moat_rule_count *base;
-
-	if (json_unpack(value, "[i, b, i, s, s, b, I, I, I, I, I, I]", &slot,
-			&nacl, &id.direction, &owner, &rule, &in_use, &b[0],
-			&b[1], &b[2], &b[3], &b[4], &b[5]) ||
-	    slot < 0 || slot >= MOAT_RULE_SLOTS_MAX ||
-	    (id.direction != MOAT_INGRESS && id.direction != MOAT_EGRESS))
-		return -EBADMSG;
-	id.nacl = nacl;
-	id.owner = (char *)owner;
-	id.rule = (char *)rule;
-	id.in_use = in_use;
-	if ((size_t)slot >= a->nslot_base) {
-		base = reallocarray(a->slot_base, slot + 1, sizeof(*base));
-		if (!base)
-			return -ENOMEM;
-		memset(base + a->nslot_base, 0,
-		       (slot + 1 - a->nslot_base) * sizeof(*base));
-		a->slot_base = base;
-		a->nslot_base = slot + 1;
-	}
-	a->slot_base[slot] = (struct moat_rule_count){
-		{ b[0], b[1] }, b[2], b[3], { b[4], b[5] }
-	};
-	return slots_restore(&a->slots, slot, &id);
-}
-
-/* Without the file, or with a damaged one, rules get new slots; live flows
- * keep their old ones, which a new generation makes them ask about. */
-int agent_load_slots(struct agent *a)
-{
-	json_t *file = NULL, *value;
-	size_t i;
-	int r = state_load_json(a->state, "slots.json", &file);
-
-	if (r)
-		return r;
-	json_array_foreach(json_object_get(file, "slots"), i, value) {
-		r = slot_from_json(a, value);
-		if (r)
-			break;
-	}
-	json_decref(file);
-	return r;
 }

@@ -8,8 +8,8 @@
  *   history/NNNNNNNN.json  what was committed, by generation
  *   history/NNNNNNNN.members  changes of members on top of that one, each with
  *                       a generation of its own
- *   slots.json          rule counter slots, whose identity lives as long as
- *                       the maps
+ *   slots.json          rule counter slots, and what is subtracted from each
+ *                       as long as the maps live that it names
  *   programs.json       ids of our programs, with the boot they belong to
  *   xdp.json            the last attach of XDP, and what came of it (boots.h)
  * Policies carry the machine-id: under another they count as absent.

@@ -181,6 +181,11 @@ int datapath_open(const struct datapath_settings *s, struct datapath **ret,
 	return 0;
 }
 
+__u32 datapath_maps_id(const struct datapath *dp)
+{
+	return kept_id(datapath_map_fd(dp, "totals"));
+}
+
 int datapath_repair_pins(struct datapath *dp)
 {
 	int maps, links;

@@ -78,6 +78,10 @@ int datapath_grow(struct datapath *dp, const __u32 part_bytes[MOAT_PART_COUNT],
 bool datapath_fits(const struct datapath *dp,
 		   const __u32 part_bytes[MOAT_PART_COUNT], __u32 rule_slots);
 
+/* Which maps these are, of those that growing leaves: a number never used again
+ * until the next boot. */
+__u32 datapath_maps_id(const struct datapath *dp);
+
 /*
  * Makes pins that somebody removed anew: without them everything would end
  * with the agent. Number of pins made, or -errno.

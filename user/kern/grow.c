@@ -86,7 +86,8 @@ static int copy_rules(const struct load *from, const struct load *to,
 
 /*
  * What the old programs counted after the copy is kept here and added to
- * every reading: a per-CPU slot in use can't be added to from outside.
+ * every reading: a per-CPU slot in use can't be added to from outside. The
+ * agent takes it over, onto its disk (stats_carried()).
  */
 static void carry_rest(struct datapath *dp, const struct load *old,
 		       const struct moat_rule_count *copied, __u32 slots)

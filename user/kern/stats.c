@@ -91,6 +91,20 @@ int stats_rules(struct datapath *dp, struct moat_rule_count *ret, size_t count)
 	return err;
 }
 
+size_t stats_carried(const struct datapath *dp,
+		     const struct moat_rule_count **ret)
+{
+	*ret = dp->carry;
+	return dp->ncarry;
+}
+
+void stats_forget_carried(struct datapath *dp)
+{
+	free(dp->carry);
+	dp->carry = NULL;
+	dp->ncarry = 0;
+}
+
 int stats_totals(struct datapath *dp, struct moat_totals *ret)
 {
 	__u32 zero = 0;

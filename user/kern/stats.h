@@ -17,6 +17,15 @@ struct iface_stats {
 int stats_iface(struct datapath *dp, unsigned entry, struct iface_stats *ret);
 /* Sums of rule slots 0..count-1. */
 int stats_rules(struct datapath *dp, struct moat_rule_count *ret, size_t count);
+/*
+ * What the programs counted in former, smaller maps after these were copied:
+ * part of every reading until it is forgotten, and of this process alone.
+ * Who keeps it over restarts adds it himself. Number of slots; *ret is the
+ * datapath's, valid until datapath_grow() or until it is forgotten.
+ */
+size_t stats_carried(const struct datapath *dp,
+		     const struct moat_rule_count **ret);
+void stats_forget_carried(struct datapath *dp);
 int stats_totals(struct datapath *dp, struct moat_totals *ret);
 struct ethertype_count {
 	__u32 ethertype;
