@@ -24,7 +24,8 @@ struct bar;
  */
 struct bar *bar_new(const char *name, const char *what, double limit,
 		    bool higher);
-/* A pair of runs made one after the other; theirs must be above 0. */
+/* A pair of runs made one after the other; theirs must be above 0, but where
+ * sizes are shrunk: figures of those count for nothing. */
 void bar_pair(struct bar *b, double ours, double theirs);
 /* A run against a fixed limit (ms, MiB): ratio is measured / limit, and the
  * bar's own limit then 1. */
