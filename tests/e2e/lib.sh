@@ -262,6 +262,21 @@ policy() {
 	EOT
 }
 
+# one_rule FILE NAME PORT: all of a's addresses let this TCP port in from
+# anywhere, by a rule of that name, and nothing else
+one_rule() {
+	cat >"$1" <<-EOT
+		version: 1
+		name: test
+		mode: enforce
+		security_groups:
+		  base:
+		    members: [10.1.0.0/16, "fd00:1::/64"]
+		    ingress: [{name: $2, from: [any], protocol: tcp, ports: [$3]}]
+		    egress: []
+	EOT
+}
+
 # scrape NS [PATH]: the metrics
 scrape() {
 	in_ns "$1" curl -sS --max-time 30 "http://127.0.0.1:9849${2:-/metrics}"
@@ -328,8 +343,8 @@ echo_server() {
 listening() { in_ns "$1" ss -Htln "sport = :$2" | grep -q .; }
 
 # line_open NAME NS NC_ARGUMENT...: a connection to an echo server that stays
-# open; line_says NAME TEXT: does the text come back over it?
-declare -A LINE=()
+# open; line_says NAME TEXT: does the text come back over it? line_close NAME
+declare -A LINE=() LINE_PID=()
 line_open() {
 	local name=$1 n=$2 fd
 	shift 2
@@ -338,12 +353,14 @@ line_open() {
 	LINE[$name]=$fd
 	nsenter --net="/run/netns/$(ns "$n")" nc "$@" <&"$fd" \
 		>"$SANDBOX/$name.out" &
+	LINE_PID[$name]=$!
 	CHILDREN+=("$!")
 }
 line_says() {
 	echo "$2" >&"${LINE[$1]}"
 	until_ok 20 grep -qx "$2" "$SANDBOX/$1.out"
 }
+line_close() { kill "${LINE_PID[$1]}"; }
 
 # tcp NS ADDR PORT: can a connection be opened within a second?
 tcp() { in_ns "$1" nc -z -w "$WAIT" "$2" "$3"; }

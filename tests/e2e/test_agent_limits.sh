@@ -9,16 +9,7 @@ sandbox
 two_hosts
 echo_server a 80 81
 agent_start a 'failsafe: []'
-cat >"$SANDBOX/p.yaml" <<'EOT'
-version: 1
-name: limits
-mode: enforce
-security_groups:
-  base:
-    members: [10.1.0.0/16, "fd00:1::/64"]
-    ingress: [{name: web, from: [any], protocol: tcp, ports: [80]}]
-    egress: []
-EOT
+one_rule "$SANDBOX/p.yaml" web 80
 push_ok a "$SANDBOX/p.yaml"
 degraded() { status a '.degraded[]' | grep -q -- "$1"; }
 healthy() { [ "$(status a '[.state, (.degraded | length)] | join(" ")')" = "enforcing 0" ]; }

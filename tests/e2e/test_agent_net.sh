@@ -9,16 +9,7 @@ two_hosts
 echo_server a 80 81
 agent_start a 'failsafe: []
 exclude: ["eth9*"]'
-cat >"$SANDBOX/p.yaml" <<'EOT'
-version: 1
-name: net
-mode: enforce
-security_groups:
-  base:
-    members: [10.1.0.0/16, "fd00:1::/64"]
-    ingress: [{name: web, from: [any], protocol: tcp, ports: [80]}]
-    egress: []
-EOT
+one_rule "$SANDBOX/p.yaml" web 80
 push_ok a "$SANDBOX/p.yaml"
 field_of() { status a ".interfaces[] | select(.name == \"$1\") | .$2"; }
 is_enforcing() { [ "$(field_of "$1" enforcing)" = true ]; }

@@ -9,18 +9,9 @@ two_hosts
 echo_server a 80
 agent_start a 'failsafe: []
 timeouts: {tcp_closing: 1s, tcp_half_closed: 1s}'
-# The rule NAME of PORT, which is all that is let in.
+# only NAME PORT: all that is let in
 only() {
-	cat >"$SANDBOX/$1.yaml" <<-EOT
-		version: 1
-		name: test
-		mode: enforce
-		security_groups:
-		  base:
-		    members: [10.1.0.1/32, "fd00:1::1/128"]
-		    ingress: [{name: $1, from: [any], protocol: tcp, ports: [$2]}]
-		    egress: []
-	EOT
+	one_rule "$SANDBOX/$1.yaml" "$1" "$2"
 	push_ok a "$SANDBOX/$1.yaml"
 }
 # slot NAME: as it is kept on disk
@@ -31,13 +22,8 @@ walked() { [ "$(status a .upkeep.walks)" -ge $((W + 5)) ]; }
 walks() { W=$(status a .upkeep.walks); soon "the tables are walked" 60 walked; }
 
 only one 80
-mkfifo "$SANDBOX/fifo"
-exec 7<>"$SANDBOX/fifo"
-nsenter --net="/run/netns/$(ns b)" nc 10.1.0.1 80 <&7 >"$SANDBOX/echoed" &
-TALK=$!
-CHILDREN+=("$TALK")
-line() { echo "$1" >&7; until_ok 5 grep -qx "$1" "$SANDBOX/echoed"; }
-yes "talks" line first
+line_open kept b 10.1.0.1 80
+yes "talks" line_says kept first
 S=$(slot one)
 is "under its rule" "$(rule_of)" base/one
 
@@ -45,14 +31,13 @@ is "under its rule" "$(rule_of)" base/one
 only two 81
 walks
 only three 82
-yes "goes on" line second
+yes "goes on" line_says kept second
 is "under its rule still" "$(rule_of)" base/one
 [ "$(slot three)" != "$S" ] || fail "the slot was given away"
 is "counted for nobody else" "$(packets three)" 0
 
 # The flow ends: the slot goes to the next rule, with its counters at zero.
-kill "$TALK"
-exec 7>&-
+line_close kept
 ended() { [ -z "$(rule_of)" ] && [ "$(field a '{"cmd":"flows"}' 'select(.ok) | .count')" = 0 ]; }
 soon "no flow is left" 60 ended
 given() { [ "$(sed -n 2p "$SANDBOX/a/state/slots.json" | jq '[.slots[] | select(.[4] == "one")] | length')" = 0 ]; }

@@ -18,10 +18,10 @@
 
 #include "agent/boots.h"
 #include "base/clock.h"
+#include "support/state_folder.h"
 
 #define SECOND 1000000000ull
 
-static char folder[64];
 static uint64_t now_ns;
 static struct boots boots;
 
@@ -32,36 +32,9 @@ static uint64_t fake_boot_ns(void)
 
 static int setup(void **state)
 {
-	struct state *s = NULL;
-	char path[96];
-
-	snprintf(folder, sizeof(folder), "/tmp/moat-boots-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(path, sizeof(path), "%s/s", folder);
-	if (state_open(path, &s))
-		return -1;
 	clock_boot_ns = fake_boot_ns;
 	now_ns = 20 * SECOND;
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	char command[96];
-
-	state_close(*state);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) ? -1 : 0;
-}
-
-static char *path_of(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/s/%s", folder, name);
-	return path;
+	return state_folder_open(state);
 }
 
 /* The host comes up, and the agent with it. */
@@ -117,9 +90,9 @@ static void first_boot(void **state)
 	/* Nothing is attached: nothing is written. */
 	assert_int_equal(boots_check(&boots, false, "native"), 0);
 	assert_int_equal(boots_close(&boots), 0);
-	assert_int_equal(stat(path_of("xdp.json"), &st), -1);
+	assert_int_equal(stat(state_at("xdp.json"), &st), -1);
 	attach();
-	assert_int_equal(stat(path_of("xdp.json"), &st), 0);
+	assert_int_equal(stat(state_at("xdp.json"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
@@ -162,12 +135,12 @@ static void unclean_twice(void **state)
 
 static void tried_again(void **state)
 {
-	assert_int_equal(boots_forget(path_of("")), -ENOENT);
+	assert_int_equal(boots_forget(state_at("")), -ENOENT);
 	crash(*state, "one");
 	crash(*state, "two");
 	boot(*state, "three");
 	assert_true(boots_held(&boots));
-	assert_int_equal(boots_forget(path_of("")), 0);
+	assert_int_equal(boots_forget(state_at("")), 0);
 	/* The agent that runs finds out, and knows the boot that it is in. */
 	assert_int_equal(boots_check(&boots, false, "native"), 0);
 	assert_false(boots_held(&boots));
@@ -326,9 +299,10 @@ static void many_devices(void **state)
 		snprintf(name, sizeof(name), "eth%d", i);
 		assert_int_equal(boots_begin(&boots, "native", name), 0);
 		if (i == BOOTS_DEVICES)
-			assert_int_equal(stat(path_of("xdp.json"), &before), 0);
+			assert_int_equal(stat(state_at("xdp.json"), &before),
+					 0);
 	}
-	assert_int_equal(stat(path_of("xdp.json"), &after), 0);
+	assert_int_equal(stat(state_at("xdp.json"), &after), 0);
 	assert_true(before.st_ino == after.st_ino &&
 		    before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
 	agent_again(*state);
@@ -344,7 +318,7 @@ static void many_devices(void **state)
 static char *slurp(size_t *ret_len)
 {
 	static char text[4096];
-	int fd = open(path_of("xdp.json"), O_RDONLY | O_CLOEXEC);
+	int fd = open(state_at("xdp.json"), O_RDONLY | O_CLOEXEC);
 	ssize_t n = read(fd, text, sizeof(text));
 
 	assert_true(fd >= 0 && n > 0);
@@ -355,7 +329,7 @@ static char *slurp(size_t *ret_len)
 
 static void spill(const char *text, size_t len)
 {
-	int fd = open(path_of("xdp.json"),
+	int fd = open(state_at("xdp.json"),
 		      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0 && write(fd, text, len) == (ssize_t)len);
@@ -388,7 +362,7 @@ static void damaged(void **state)
 	assert_int_equal(boots_check(&boots, true, "native"), 0);
 	assert_true(boots_held(&boots));
 	assert_int_equal(boots_close(&boots), 0);
-	assert_int_equal(boots_forget(path_of("")), 0);
+	assert_int_equal(boots_forget(state_at("")), 0);
 	assert_int_equal(boots_check(&boots, false, "native"), 0);
 	assert_false(boots_held(&boots));
 }
@@ -419,14 +393,14 @@ static void strange(void **state)
 static void unreadable(void **state)
 {
 	crash(*state, "one");
-	assert_int_equal(unlink(path_of("xdp.json")), 0);
-	assert_int_equal(symlink("/dev/null", path_of("xdp.json")), 0);
+	assert_int_equal(unlink(state_at("xdp.json")), 0);
+	assert_int_equal(symlink("/dev/null", state_at("xdp.json")), 0);
 	boot(*state, "two");
 	assert_int_equal(boots.unreadable, -ELOOP);
 	assert_true(boots_held(&boots));
 	says(strerror(ELOOP));
 	/* As soon as it can be read again, it is. */
-	assert_int_equal(unlink(path_of("xdp.json")), 0);
+	assert_int_equal(unlink(state_at("xdp.json")), 0);
 	assert_int_equal(boots_check(&boots, false, "native"), 0);
 	assert_false(boots_held(&boots));
 }
@@ -446,19 +420,19 @@ static void no_boot_id(void **state)
 static void unwritable(void **state)
 {
 	boot(*state, "one");
-	assert_int_equal(mkdir(path_of("xdp.json.tmp"), 0700), 0);
+	assert_int_equal(mkdir(state_at("xdp.json.tmp"), 0700), 0);
 	assert_int_equal(boots_begin(&boots, "native", "eth0"), -EISDIR);
 	says("can't be recorded");
 	assert_false(boots_held(&boots)); /* it is tried again */
-	assert_int_equal(rmdir(path_of("xdp.json.tmp")), 0);
+	assert_int_equal(rmdir(state_at("xdp.json.tmp")), 0);
 	attach();
 	assert_null(why());
 	/* One that can't be closed counts, one that can't be kept waits. */
-	assert_int_equal(mkdir(path_of("xdp.json.tmp"), 0700), 0);
+	assert_int_equal(mkdir(state_at("xdp.json.tmp"), 0700), 0);
 	now_ns += BOOTS_SURVIVED_NS;
 	assert_int_equal(boots_check(&boots, true, "native"), -EISDIR);
 	assert_int_equal(boots_close(&boots), -EISDIR);
-	assert_int_equal(rmdir(path_of("xdp.json.tmp")), 0);
+	assert_int_equal(rmdir(state_at("xdp.json.tmp")), 0);
 	boot(*state, "two");
 	assert_int_equal(boots.unclean, 1);
 }
@@ -476,7 +450,8 @@ static void other_origin(void **state)
 	assert_int_equal(boots.unclean, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, setup, state_folder_remove)
 
 int main(void)
 {

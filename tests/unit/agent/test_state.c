@@ -13,35 +13,9 @@
 
 #include <cmocka.h>
 
-#include "agent/state.h"
-#include "base/sha256.h"
 #include "base/buf.h"
-
-static char folder[64];
-
-static int setup(void **state)
-{
-	struct state *s = NULL;
-	char path[96];
-
-	snprintf(folder, sizeof(folder), "/tmp/moat-state-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(path, sizeof(path), "%s/a/b", folder);
-	if (state_open(path, &s))
-		return -1;
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	char command[96];
-
-	state_close(*state);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command) ? -1 : 0;
-}
+#include "base/sha256.h"
+#include "support/state_folder.h"
 
 static struct record sample(uint32_t generation)
 {
@@ -71,14 +45,6 @@ static void assert_same(const struct record *a, const struct record *b)
 		    a->audit == b->audit && a->generation == b->generation);
 }
 
-static char *path_of(const char *name)
-{
-	static char path[160];
-
-	snprintf(path, sizeof(path), "%s/a/b/%s", folder, name);
-	return path;
-}
-
 static void nothing_yet(void **state)
 {
 	struct record *r = NULL;
@@ -89,7 +55,7 @@ static void nothing_yet(void **state)
 	assert_int_equal(state_load_best(*state, &r, &damaged), -ENOENT);
 	assert_false(damaged);
 	assert_null(r);
-	assert_int_equal(stat(path_of(""), &st), 0);
+	assert_int_equal(stat(state_at(""), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 }
 
@@ -102,9 +68,9 @@ static void round_trip(void **state)
 	assert_int_equal(state_save(*state, STATE_PENDING, &in), 0);
 	assert_int_equal(state_load(*state, STATE_PENDING, &r), 0);
 	assert_same(r, &in);
-	assert_int_equal(stat(path_of("pending.json"), &st), 0);
+	assert_int_equal(stat(state_at("pending.json"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(access(path_of("pending.json.tmp"), F_OK), -1);
+	assert_int_equal(access(state_at("pending.json.tmp"), F_OK), -1);
 }
 
 static void promoting(void **state)
@@ -116,7 +82,7 @@ static void promoting(void **state)
 
 	assert_int_equal(state_save(*state, STATE_PENDING, &in), 0);
 	assert_int_equal(state_promote(*state, &in), 0);
-	assert_int_equal(access(path_of("pending.json"), F_OK), -1);
+	assert_int_equal(access(state_at("pending.json"), F_OK), -1);
 	assert_int_equal(state_load_best(*state, &r, &damaged), 0);
 	assert_false(damaged);
 	assert_same(r, &in);
@@ -134,9 +100,9 @@ static void every_byte(void **state)
 
 	assert_int_equal(state_save(*state, STATE_COMMITTED, &in), 0);
 	assert_int_equal(
-		buf_read_file(&good, path_of("committed.json"), 1 << 20), 0);
+		buf_read_file(&good, state_at("committed.json"), 1 << 20), 0);
 	for (i = 0; i < good.len; i++) {
-		int fd = open(path_of("committed.json"), O_WRONLY);
+		int fd = open(state_at("committed.json"), O_WRONLY);
 		char wrong = (char)(good.data[i] ^ 1);
 
 		assert_int_equal(pwrite(fd, &wrong, 1, (off_t)i), 1);
@@ -146,7 +112,7 @@ static void every_byte(void **state)
 		close(fd);
 	}
 	for (i = good.len; i-- > 0;) {
-		assert_int_equal(truncate(path_of("committed.json"), (off_t)i),
+		assert_int_equal(truncate(state_at("committed.json"), (off_t)i),
 				 0);
 		assert_int_equal(state_load(*state, STATE_COMMITTED, &r),
 				 -EBADMSG);
@@ -157,7 +123,7 @@ static void every_byte(void **state)
 
 static void damage(const char *name)
 {
-	int fd = open(path_of(name), O_WRONLY);
+	int fd = open(state_at(name), O_WRONLY);
 
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, "\0", 1, 90), 1);
@@ -182,7 +148,7 @@ static void newest_that_holds(void **state)
 	assert_int_equal(r->generation, 2);
 	record_free(r);
 	/* A lost file is no damage to what the history holds. */
-	unlink(path_of("committed.json"));
+	unlink(state_at("committed.json"));
 	assert_int_equal(state_load_best(*state, &r, &damaged), 0);
 	assert_int_equal(r->generation, 2);
 	record_free(r);
@@ -205,8 +171,8 @@ static void history_is_bounded(void **state)
 
 		assert_int_equal(state_promote(*state, &in), 0);
 	}
-	close(open(path_of("history/notes.txt"), O_CREAT | O_WRONLY, 0600));
-	close(open(path_of("history/9.json"), O_CREAT | O_WRONLY, 0600));
+	close(open(state_at("history/notes.txt"), O_CREAT | O_WRONLY, 0600));
+	close(open(state_at("history/9.json"), O_CREAT | O_WRONLY, 0600));
 	n = state_history(*state, list, 100);
 	assert_int_equal(n, 32);
 	assert_int_equal(list[0], 40);
@@ -223,10 +189,10 @@ static void leftovers(void **state)
 {
 	struct record in = sample(1);
 
-	close(open(path_of("pending.json.tmp"), O_CREAT | O_WRONLY, 0600));
+	close(open(state_at("pending.json.tmp"), O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(state_save(*state, STATE_PENDING, &in), 0);
 	assert_int_equal(
-		symlink("/tmp/elsewhere", path_of("committed.json.tmp")), 0);
+		symlink("/tmp/elsewhere", state_at("committed.json.tmp")), 0);
 	assert_int_equal(state_save(*state, STATE_COMMITTED, &in), -ELOOP);
 }
 
@@ -246,22 +212,19 @@ static void other_files(void **state)
 static void one_agent(void **state)
 {
 	struct state *second = NULL;
-	char path[96], history[110];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/a/b", folder);
-	snprintf(history, sizeof(history), "%s/history", path);
-	assert_int_equal(state_open(path, &second), -EBUSY);
+	assert_int_equal(state_open(state_at(""), &second), -EBUSY);
 	assert_null(second);
 	state_close(*state);
 	*state = NULL;
-	assert_int_equal(chmod(path, 0777), 0);
-	assert_int_equal(chmod(history, 0755), 0);
-	assert_int_equal(state_open(path, &second), 0);
+	assert_int_equal(chmod(state_at(""), 0777), 0);
+	assert_int_equal(chmod(state_at("history"), 0755), 0);
+	assert_int_equal(state_open(state_at(""), &second), 0);
 	*state = second;
-	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(stat(state_at(""), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(stat(history, &st), 0);
+	assert_int_equal(stat(state_at("history"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 }
 
@@ -269,28 +232,25 @@ static void one_agent(void **state)
 static void of_another_user(void **state)
 {
 	struct state *second = NULL;
-	char path[96];
 
 	if (geteuid() != 0)
 		skip();
-	snprintf(path, sizeof(path), "%s/a/b", folder);
 	state_close(*state);
 	*state = NULL;
-	assert_int_equal(chown(path, 65534, 65534), 0);
-	assert_int_equal(state_open(path, &second), -EPERM);
+	assert_int_equal(chown(state_at(""), 65534, 65534), 0);
+	assert_int_equal(state_open(state_at(""), &second), -EPERM);
 	assert_null(second);
-	assert_int_equal(chown(path, 0, 0), 0);
+	assert_int_equal(chown(state_at(""), 0, 0), 0);
 }
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_yet),	 TEST(round_trip),
-		TEST(promoting),	 TEST(every_byte),
-		TEST(newest_that_holds), TEST(history_is_bounded),
-		TEST(leftovers),	 TEST(other_files),
-		TEST(one_agent),	 TEST(of_another_user),
+		state_test(nothing_yet),       state_test(round_trip),
+		state_test(promoting),	       state_test(every_byte),
+		state_test(newest_that_holds), state_test(history_is_bounded),
+		state_test(leftovers),	       state_test(other_files),
+		state_test(one_agent),	       state_test(of_another_user),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
