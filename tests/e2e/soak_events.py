@@ -316,8 +316,7 @@ class Machine(Lane):
         self.world.sleep(LAST_OF_FLOOD)
         while time.monotonic() - since < 90 and not self.world.sleep(0.3):
             table = self.table(name)
-            # None: an agent just started has not counted yet.
-            if table and 0 < table["entries"] < table["limit"] * 0.8:
+            if table and table["entries"] < table["limit"] * 0.8:
                 break
         full = before is None or (self.refused() or before) > before
         self.log(f"{name} {'was' if full else 'was not'} full")
@@ -333,9 +332,10 @@ class Machine(Lane):
                              if line.startswith("moat_flow_refused_total"))
 
     def table(self, name):
+        """None also where an agent just started has not counted yet."""
         reply = self.agent.ask({"cmd": "status"}) if self.agent.up_since else None
         for t in (reply or {}).get("tables", []):
-            if t["table"] == name:
+            if t["table"] == name and t["entries"] is not None:
                 return t
         return None
 
