@@ -59,6 +59,7 @@ static void somebody_came_ahead(void **state)
 {
 	struct site *s = *state;
 	struct hook_programs h;
+	__u32 twin = 0;
 	int foreign, link;
 
 	need_tcx();
@@ -80,10 +81,54 @@ static void somebody_came_ahead(void **state)
 		assert_int_equal(h.prog_id[0],
 				 load_prog_id(s->dp->load, ATTACH_TC_INGRESS));
 		assert_int_equal(h.prog_id[1], foreign_id(foreign));
+		assert_true(s->hook[ATTACH_TC_INGRESS].tried_ahead);
+		assert_false(s->hook[ATTACH_TC_EGRESS].tried_ahead);
+		/* What was loaded for it serves the next time too. */
+		assert_null(s->dp->twin[ATTACH_TC_EGRESS].load);
+		h.prog_id[0] = load_prog_id(s->dp->twin[ATTACH_TC_INGRESS].load,
+					    ATTACH_TC_INGRESS);
+		assert_true(!round || h.prog_id[0] == twin);
+		twin = h.prog_id[0];
 		close(link);
 		query(s);
 		assert_good(&s->hook[ATTACH_TC_INGRESS], ATTACH_TCX);
 	}
+	close(foreign);
+}
+
+/* The agent has had enough of it for now: ours stays second, and judges. */
+static void left_ahead(void **state)
+{
+	struct site *s = *state;
+	struct hook_state *in = &s->hook[ATTACH_TC_INGRESS];
+	int foreign, link;
+
+	need_tcx();
+	twins_free(s->dp, true);
+	foreign = foreign_program(BPF_PROG_TYPE_SCHED_CLS, -1 /* TCX_NEXT */);
+	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
+	link = foreign_link(s, ATTACH_TC_INGRESS, foreign);
+	assert_int_equal(attach_tc_staying(s->dp, s->ifindex,
+					   1u << ATTACH_TC_INGRESS, s->hook),
+			 0);
+	assert_true(in->ours);
+	assert_false(in->first);
+	assert_false(in->tried_ahead);
+	assert_int_equal(in->foreign_prog_id, foreign_id(foreign));
+	assert_string_equal(in->foreign_name, "foreign");
+	assert_non_null(strstr(in->why, "(foreign) runs before ours"));
+	assert_null(s->dp->twin[ATTACH_TC_INGRESS].load);
+	/* Of the other hook nobody said so. */
+	assert_int_equal(attach_tc_staying(s->dp, s->ifindex,
+					   1u << ATTACH_TC_EGRESS, s->hook),
+			 0);
+	assert_good(in, ATTACH_TCX);
+	attach_rest(s->dp);
+	assert_non_null(s->dp->twin[ATTACH_TC_INGRESS].load);
+	s->dp->twin[ATTACH_TC_INGRESS].used_ns -= 61000000000u;
+	attach_rest(s->dp);
+	assert_null(s->dp->twin[ATTACH_TC_INGRESS].load);
+	close(link);
 	close(foreign);
 }
 
@@ -269,6 +314,7 @@ int main(void)
 		at_site(nothing_attached),
 		at_site(at_the_head),
 		at_site(somebody_came_ahead),
+		at_site(left_ahead),
 		at_site(restart_adopts),
 		at_site(grow_moves_links),
 		at_site(lost_pin_is_put_back),

@@ -90,7 +90,14 @@ static void clsact_somebody_came_ahead(void **state)
 	assert_true(in->ours);
 	assert_false(in->first);
 	assert_int_equal(in->foreign_prog_id, foreign_id(foreign));
+	assert_string_equal(in->foreign_name, "foreign");
 	assert_non_null(strstr(in->why, "before ours"));
+	assert_int_equal(attach_tc_staying(s->dp, s->ifindex,
+					   1u << ATTACH_TC_INGRESS, s->hook),
+			 0);
+	assert_true(in->ours);
+	assert_false(in->first);
+	assert_false(in->tried_ahead);
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
 		assert_good(in, ATTACH_CLSACT);

@@ -32,7 +32,7 @@ def main():
     sender.start()
     theirs = soak_foreign.Foreign(index, hook, ahead=True)
     mine = soak_foreign.prog_id(theirs.prog)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end and \
             soak_foreign.programs(index, hook)[0] == mine:
         time.sleep(0.01)

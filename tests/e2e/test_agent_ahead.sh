@@ -56,4 +56,6 @@ for ((i = 0; i < 4 && LEAST > 2; i++)); do
 done
 # A grace period with both would be twenty and more, each time.
 yes "hardly a packet is counted twice" [ "$LEAST" -le 2 ]
+is "named in the log" "$(grep -c "(foreign) came ahead of ours on egress" \
+	"$SANDBOX/a/moatd.log")" "$((i < 3 ? i : 2))"
 done_testing

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "agent/ahead.h"
 #include "agent/boots.h"
 #include "agent/held.h"
 #include "agent/keep.h"
@@ -36,7 +37,8 @@ struct iface {
 	bool known_type, ether;
 	bool was_attached; /* seen attached and first since it is here */
 	struct hook_state hook[ATTACH_HOOK_COUNT];
-	char why[128];	   /* why it does not enforce, "" if it does */
+	struct ahead ahead[ATTACH_HOOK_COUNT];
+	char why[192];	   /* why it does not enforce, "" if it does */
 	char xdp_why[128]; /* why there is no XDP */
 	/* When XDP was refused last, 0: never; since boot. And the frames that
 	 * it was refused for. */

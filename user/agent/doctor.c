@@ -66,6 +66,39 @@ static void degraded(struct doctor *d)
 	json_decref(list);
 }
 
+/* Whose program it is that won't let ours be first. */
+static void order(struct doctor *d)
+{
+	const struct agent *a = d->agent;
+	const struct iface *i;
+	char text[300], fix[200], who[AHEAD_TEXT];
+	int hook;
+
+	for (i = a->ifaces; i < a->ifaces + a->nifaces; i++) {
+		for (hook = 0; hook < ATTACH_XDP; hook++) {
+			const struct ahead *s = &i->ahead[hook];
+
+			if (!i->selection.taken || !ahead_contested(s))
+				continue;
+			snprintf(text, sizeof(text),
+				 "%s: %s insists on being first on %s",
+				 i->link.name, ahead_who(s, who),
+				 hook ? "egress" : "ingress");
+			snprintf(
+				fix, sizeof(fix),
+				strncmp(s->name, "moat_tc_", 8) ?
+					"bpftool prog show id %u says whose it "
+					"is: stop it, or have it attach behind "
+					"ours" :
+					"program %u is another moatd's: stop "
+					"one of the two, then moatd "
+					"--detach-all with its configuration",
+				s->prog_id);
+			add(d, "order", "bad", text, fix);
+		}
+	}
+}
+
 static void policy(struct doctor *d)
 {
 	const struct agent *a = d->agent;
@@ -164,6 +197,7 @@ json_t *agent_doctor(struct agent *a)
 
 	kernel(&d);
 	degraded(&d);
+	order(&d);
 	policy(&d);
 	not_seen(&d);
 	xdp(&d);

@@ -9,7 +9,10 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "base/clock.h"
 #include "base/log.h"
+
+#define AHEAD_ADVICE "stop it, or have it attach behind ours"
 
 static void set_text(char *to, size_t len, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -33,9 +36,10 @@ static bool tc_ok(const struct iface *i)
 	       hook_ok(&i->hook[ATTACH_TC_EGRESS]);
 }
 
+static const char *const names[] = { "ingress", "egress" };
+
 static void note_why(struct iface *i)
 {
-	static const char *const names[] = { "ingress", "egress" };
 	const struct hook_state *h;
 	int hook;
 
@@ -61,45 +65,99 @@ static void note_why(struct iface *i)
 
 /* ---- tc ---- */
 
-static void attach_both(struct agent *a, struct iface *i)
+/* Somebody was ahead of ours. One who won't stop is told of once. */
+static void tell_ahead(struct iface *i, int hook)
+{
+	struct ahead *s = &i->ahead[hook];
+	char who[AHEAD_TEXT];
+
+	ahead_who(s, who);
+	if (!ahead_contested(s))
+		log_warning("interface %s: %s came ahead of ours on %s, %s",
+			    i->link.name, who, names[hook],
+			    i->hook[hook].first ? "ours is first again" :
+						  "and is there still");
+	else if (!s->told)
+		log_warning("interface %s: %s keeps coming ahead of ours on "
+			    "%s: ours follows ever less often, every %d "
+			    "seconds in the end; " AHEAD_ADVICE,
+			    i->link.name, who, names[hook], AHEAD_PAUSE_MAX);
+	s->told = ahead_contested(s);
+}
+
+static void attach_both(struct agent *a, struct iface *i, unsigned int stay)
 {
 	struct hook_state state[ATTACH_HOOK_COUNT] = {};
-	bool again = i->was_attached;
-	int r;
+	bool again = i->was_attached, tried = false;
+	int hook;
 
 	state[ATTACH_XDP] = i->hook[ATTACH_XDP];
-	r = attach_tc(a->dp, i->link.ifindex, state);
+	attach_tc_staying(a->dp, i->link.ifindex, stay, state);
 	memcpy(i->hook, state, sizeof(i->hook));
-	if (tc_ok(i)) {
-		a->drift_repairs += again;
-		log_write(
-			again ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
-			"interface %s: %s", i->link.name,
-			again ? "programs were missing or behind another, repaired" :
-				"attached");
-	} else {
-		log_warning("interface %s: not enforced: %s", i->link.name,
-			    state[0].why[0] ? state[0].why :
-			    state[1].why[0] ? state[1].why :
-					      strerror(-r));
+	for (hook = ATTACH_TC_INGRESS; hook <= ATTACH_TC_EGRESS; hook++) {
+		if (!state[hook].tried_ahead)
+			continue;
+		tried = true;
+		ahead_tried(&i->ahead[hook], clock_boot_ns());
+		tell_ahead(i, hook);
 	}
+	if (!tc_ok(i))
+		return;
+	a->drift_repairs += again;
+	if (!again)
+		log_notice("interface %s: attached", i->link.name);
+	else if (!tried)
+		log_warning("interface %s: programs were missing, repaired",
+			    i->link.name);
+}
+
+/* Is there something to do? The hooks where nobody is answered now. */
+static bool needs_repair(struct iface *i, unsigned int *ret_stay)
+{
+	uint64_t now = clock_boot_ns();
+	bool needed = false;
+	int hook;
+
+	*ret_stay = 0;
+	for (hook = ATTACH_TC_INGRESS; hook <= ATTACH_TC_EGRESS; hook++) {
+		const struct hook_state *h = &i->hook[hook];
+		struct ahead *s = &i->ahead[hook];
+
+		if (ahead_see(s, h, now))
+			log_notice("interface %s: nobody comes ahead of ours "
+				   "on %s any more",
+				   i->link.name, names[hook]);
+		if (ahead_wait(s, now))
+			*ret_stay |= 1u << hook;
+		needed = needed || (!hook_ok(h) &&
+				    (!h->ours || !(*ret_stay & 1u << hook)));
+	}
+	return needed;
+}
+
+static bool contested(const struct iface *i)
+{
+	return ahead_contested(&i->ahead[ATTACH_TC_INGRESS]) ||
+	       ahead_contested(&i->ahead[ATTACH_TC_EGRESS]);
 }
 
 void agent_attach(struct agent *a, struct iface *i)
 {
-	bool was_ok = i->why[0] == 0 && i->was_attached;
 	int r = attach_query(a->dp, i->link.ifindex, i->hook);
+	char before[sizeof(i->why)];
+	unsigned int stay;
 
 	if (r == -ENODEV)
 		return;
-	if (r || !tc_ok(i)) {
-		/* A failure that lasts is told once, and tried again. */
-		if (!r && !was_ok && i->why[0] && i->was_attached)
-			i->was_attached = false;
-		attach_both(a, i);
-	}
+	if (needs_repair(i, &stay) || r)
+		attach_both(a, i, stay);
 	i->was_attached = i->was_attached || tc_ok(i);
+	memcpy(before, i->why, sizeof(before));
 	note_why(i);
+	/* A failure that lasts is told once, and tried again. */
+	if (i->why[0] && strcmp(before, i->why) != 0 && !contested(i))
+		log_warning("interface %s: not enforced: %s", i->link.name,
+			    i->why);
 	agent_refresh_xdp(a, i);
 }
 
@@ -156,6 +214,7 @@ void agent_check_health(struct agent *a)
 		return;
 	check_pins(a);
 	check_image(a);
+	attach_rest(a->dp);
 	agent_check_xdp(a);
 	agent_refresh_net(a);
 }
@@ -173,6 +232,27 @@ static void add(json_t *list, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	json_array_append_new(list, json_string(text));
+}
+
+/* While ours is first, too: it will not be for long. */
+static void add_contests(json_t *list, const struct iface *i)
+{
+	const struct ahead *s;
+	char who[AHEAD_TEXT], next[32];
+	int hook;
+
+	for (hook = ATTACH_TC_INGRESS; hook <= ATTACH_TC_EGRESS; hook++) {
+		s = &i->ahead[hook];
+		if (!i->selection.taken || !ahead_contested(s))
+			continue;
+		snprintf(next, sizeof(next), "in %u s",
+			 ahead_wait(s, clock_boot_ns()));
+		add(list,
+		    "interface %s: %s keeps coming ahead of ours on %s, which "
+		    "has followed %u times and %s: " AHEAD_ADVICE,
+		    i->link.name, ahead_who(s, who), names[hook], s->times,
+		    i->hook[hook].first ? "is first now" : next);
+	}
 }
 
 json_t *agent_degraded(const struct agent *a)
@@ -214,6 +294,7 @@ json_t *agent_degraded(const struct agent *a)
 		if (i->selection.taken && (i->why[0] || !tc_ok(i)))
 			add(list, "interface %s is not enforced: %s",
 			    i->link.name, i->why[0] ? i->why : "not attached");
+		add_contests(list, i);
 	}
 	if (!taken)
 		add(list, "no interface is selected");

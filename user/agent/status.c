@@ -149,14 +149,27 @@ static json_t *address_json(const struct agent *a, const struct local *l,
 
 /* ---- devices ---- */
 
-static json_t *hook_json(const struct hook_state *h)
+/* Who came ahead of ours there, and when ours may follow. */
+static json_t *ahead_json(const struct ahead *s)
 {
+	if (!s->times)
+		return json_null();
+	return json_pack("{s:i, s:s, s:i, s:b, s:i}", "program",
+			 (int)s->prog_id, "name", s->name, "times",
+			 (int)s->times, "contested", ahead_contested(s),
+			 "wait_seconds", (int)ahead_wait(s, clock_boot_ns()));
+}
+
+static json_t *hook_json(const struct iface *i, enum attach_hook hook)
+{
+	const struct hook_state *h = &i->hook[hook];
 	static const char *const kinds[] = { "none", "tcx", "clsact", "native",
 					     "generic" };
 
-	return json_pack("{s:s, s:b, s:b, s:i, s:s}", "attach", kinds[h->kind],
-			 "ours", h->ours, "first", h->first, "program",
-			 (int)h->prog_id, "why", h->why);
+	return json_pack("{s:s, s:b, s:b, s:i, s:s, s:o}", "attach",
+			 kinds[h->kind], "ours", h->ours, "first", h->first,
+			 "program", (int)h->prog_id, "why", h->why, "ahead",
+			 ahead_json(&i->ahead[hook]));
 }
 
 static json_t *iface_json(const struct agent *a, const struct iface *i)
@@ -171,11 +184,9 @@ static json_t *iface_json(const struct agent *a, const struct iface *i)
 
 	if (!i->selection.taken)
 		return o;
-	json_object_set_new(o, "tc_ingress",
-			    hook_json(&i->hook[ATTACH_TC_INGRESS]));
-	json_object_set_new(o, "tc_egress",
-			    hook_json(&i->hook[ATTACH_TC_EGRESS]));
-	json_object_set_new(o, "xdp", hook_json(&i->hook[ATTACH_XDP]));
+	json_object_set_new(o, "tc_ingress", hook_json(i, ATTACH_TC_INGRESS));
+	json_object_set_new(o, "tc_egress", hook_json(i, ATTACH_TC_EGRESS));
+	json_object_set_new(o, "xdp", hook_json(i, ATTACH_XDP));
 	json_object_set_new(o, "xdp_why", json_string(i->xdp_why));
 	json_object_set_new(o, "not_enforcing_why", json_string(i->why));
 	return o;

@@ -22,12 +22,28 @@ static bool uses_tcx(const struct datapath *dp)
 	return datapath_facts()->tcx && !dp->settings.clsact;
 }
 
+static int query_tc(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
+		    struct hook_state *ret)
+{
+	return uses_tcx(dp) ? tcx_query(dp, ifindex, hook, ret) :
+			      clsact_query(dp, ifindex, hook, ret);
+}
+
 int attach_tc(struct datapath *dp, __u32 ifindex,
 	      struct hook_state ret[ATTACH_HOOK_COUNT])
+{
+	return attach_tc_staying(dp, ifindex, 0, ret);
+}
+
+int attach_tc_staying(struct datapath *dp, __u32 ifindex, unsigned stay,
+		      struct hook_state ret[ATTACH_HOOK_COUNT])
 {
 	int (*attach)(struct datapath *, __u32, enum attach_hook,
 		      struct hook_state *) = uses_tcx(dp) ? tcx_attach :
 							    clsact_attach;
+	int (*ahead)(struct datapath *, __u32,
+		     enum attach_hook) = uses_tcx(dp) ? tcx_go_ahead :
+							clsact_go_ahead;
 	int err = 0;
 
 	why_begin();
@@ -35,7 +51,14 @@ int attach_tc(struct datapath *dp, __u32 ifindex,
 	for (int hook = ATTACH_TC_INGRESS; hook <= ATTACH_TC_EGRESS; hook++) {
 		struct hook_state state = {};
 		int one = attach(dp, ifindex, hook, &state);
+		bool behind = !one && state.ours && !state.first;
 
+		if (behind && !(stay & 1u << hook)) {
+			one = ahead(dp, ifindex, hook);
+			if (!one)
+				one = query_tc(dp, ifindex, hook, &state);
+			state.tried_ahead = true;
+		}
 		if (one && !state.why[0])
 			hook_why(&state, "%s", strerror(-one));
 		ret[hook] = state;
@@ -54,8 +77,7 @@ int attach_query(struct datapath *dp, __u32 ifindex,
 	why_begin();
 	for (int hook = ATTACH_TC_INGRESS; hook <= ATTACH_TC_EGRESS && !err;
 	     hook++)
-		err = uses_tcx(dp) ? tcx_query(dp, ifindex, hook, &s[hook]) :
-				     clsact_query(dp, ifindex, hook, &s[hook]);
+		err = query_tc(dp, ifindex, hook, &s[hook]);
 	if (!err)
 		err = xdp_query_hook(dp, ifindex, &s[ATTACH_XDP]);
 	if (err)

@@ -26,6 +26,8 @@ enum attach_kind {
 	ATTACH_GENERIC
 };
 
+#define HOOK_NAME 64 /* of a program, or of a filter with its section */
+
 /* What the kernel says about one hook of one interface. */
 struct hook_state {
 	enum attach_kind kind;
@@ -34,13 +36,24 @@ struct hook_state {
 	__u32 prog_id;
 	__u32 foreign_prog_id; /* the first of the hook, or the holder of the
 				   XDP slot, if that is not ours */
-	char why[128];	       /* why not, for people; "" when all is well */
+	/* Its name, "" where the kernel keeps that for CAP_SYS_ADMIN. */
+	char foreign_name[HOOK_NAME];
+	bool tried_ahead; /* this call was to put ours before another */
+	char why[128];	  /* why not, for people; "" when all is well */
 };
 
 /* Attaches tc in both directions at the head of the hook, or repairs it.
  * 0 or -errno with the reason in *ret. Never replaces what is not ours. */
 int attach_tc(struct datapath *dp, __u32 ifindex,
 	      struct hook_state ret[ATTACH_HOOK_COUNT]);
+/*
+ * The same, but on the hooks of the mask (1 << hook) who came ahead of ours
+ * stays there. Going ahead takes a second load of the program on tcx, which
+ * is kept until attach_rest() finds it unused for a minute.
+ */
+int attach_tc_staying(struct datapath *dp, __u32 ifindex, unsigned stay,
+		      struct hook_state ret[ATTACH_HOOK_COUNT]);
+void attach_rest(struct datapath *dp);
 /* Attaches XDP; kind ATTACH_NATIVE or ATTACH_GENERIC. */
 int attach_xdp(struct datapath *dp, __u32 ifindex, enum attach_kind kind,
 	       struct hook_state *ret);

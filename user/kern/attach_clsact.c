@@ -28,6 +28,7 @@ struct filter {
 	__u32 handle;
 	__u32 priority;
 	__u32 prog_id; /* 0: no BPF */
+	char name[HOOK_NAME];
 };
 struct found {
 	char qdisc[32];	     /* kind at the clsact parent, "" for none */
@@ -108,14 +109,28 @@ static int see_qdisc(const struct nlmsghdr *h, void *arg)
 	return MNL_CB_OK;
 }
 
-static __u32 prog_id_of(const struct nlattr *options)
+/* libbpf puts the number behind the name, tc the section: "name:[7]". */
+static void see_name(const char *name, struct filter *f)
+{
+	size_t n = strcspn(name, ":");
+
+	snprintf(f->name, sizeof(f->name), "%.*s", (int)n, name);
+	/* Any bytes are a name to the kernel; ours goes into JSON and logs. */
+	for (char *c = f->name; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			*c = '?';
+}
+
+static void see_program(const struct nlattr *options, struct filter *f)
 {
 	struct nlattr *a;
 
-	mnl_attr_for_each_nested(a, options)
+	mnl_attr_for_each_nested(a, options) {
 		if (mnl_attr_get_type(a) == TCA_BPF_ID)
-			return mnl_attr_get_u32(a);
-	return 0;
+			f->prog_id = mnl_attr_get_u32(a);
+		if (mnl_attr_get_type(a) == TCA_BPF_NAME)
+			see_name(mnl_attr_get_str(a), f);
+	}
 }
 
 static int see_filter(const struct nlmsghdr *h, void *arg)
@@ -131,7 +146,7 @@ static int see_filter(const struct nlmsghdr *h, void *arg)
 		return MNL_CB_OK;
 	mnl_attr_for_each(a, h, sizeof(*tc))
 		if (mnl_attr_get_type(a) == TCA_OPTIONS)
-			f.prog_id = prog_id_of(a);
+			see_program(a, &f);
 	if (!r->found.any)
 		r->found.first = f;
 	r->found.any = true;
@@ -181,8 +196,11 @@ static void judge(const struct datapath *dp, const struct found *f,
 	else if (!s.ours)
 		hook_why(&s, "our filter is not on this hook");
 	else if (!s.first)
-		hook_why(&s, "a filter of priority %u runs before ours",
+		hook_why(&s, "a filter%s%s of priority %u runs before ours",
+			 f->first.name[0] ? " " : "", f->first.name,
 			 f->first.priority);
+	if (s.foreign_prog_id)
+		memcpy(s.foreign_name, f->first.name, sizeof(s.foreign_name));
 	*ret = s;
 }
 
@@ -233,7 +251,7 @@ int clsact_detach(__u32 ifindex, enum attach_hook hook)
 	struct found f = {};
 	int err = look(ifindex, hook, &f);
 
-	/* Both are there after a kill between the two steps of go_ahead(). */
+	/* Both are there after a kill between the two steps of clsact_go_ahead(). */
 	while (!err && f.ours.handle) {
 		err = drop(ifindex, hook, f.ours.handle);
 		f = (struct found){};
@@ -245,10 +263,16 @@ int clsact_detach(__u32 ifindex, enum attach_hook hook)
 
 /* The youngest filter of a priority runs first: a new own one goes in front
  * of the foreign one, then the old one goes. */
-static int go_ahead(__u32 ifindex, enum attach_hook hook, __u32 old, int prog)
+int clsact_go_ahead(struct datapath *dp, __u32 ifindex, enum attach_hook hook)
 {
-	int err = put(ifindex, hook, HANDLE + HANDLE_OTHER - old, prog);
+	struct found f = {};
+	int err = look(ifindex, hook, &f);
+	__u32 old = f.ours.handle;
 
+	if (err || !old)
+		return err ? err : -ENOENT;
+	err = put(ifindex, hook, HANDLE + HANDLE_OTHER - old,
+		  load_prog_fd(dp->load, hook));
 	return err ? err : drop(ifindex, hook, old);
 }
 
@@ -296,12 +320,6 @@ int clsact_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		return -EBUSY;
 	}
 	err = put_marked(dp, ifindex, hook, &f);
-	f = (struct found){};
-	if (!err)
-		err = look(ifindex, hook, &f);
-	if (!err && f.any && f.ours.handle && !is_ours(&f.first))
-		err = go_ahead(ifindex, hook, f.ours.handle,
-			       load_prog_fd(dp->load, hook));
 	if (!err)
 		err = clsact_query(dp, ifindex, hook, ret);
 	return err ? err : ret->ours ? 0 : -EIO;

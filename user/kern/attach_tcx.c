@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* tcx links (kernel 6.6): at the head of the hook, updated in place (F22). */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,6 +57,18 @@ static int position(const struct hook_programs *h, __u32 link)
 	return -1;
 }
 
+/* The agent of a service has no CAP_SYS_ADMIN, and goes without the name. */
+static void learn_name(struct hook_state *state)
+{
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(state->foreign_prog_id);
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+		snprintf(state->foreign_name, sizeof(state->foreign_name), "%s",
+			 info.name);
+}
+
 static void judge(const struct datapath *dp, const struct hook_programs *h,
 		  enum attach_hook hook, struct hook_state *ret)
 {
@@ -70,14 +83,17 @@ static void judge(const struct datapath *dp, const struct hook_programs *h,
 		ret->prog_id = want;
 		break;
 	}
-	if (!ret->ours) {
-		if (h->count)
-			ret->foreign_prog_id = h->prog_id[0];
-		hook_why(ret, "our program is not on this hook");
-	} else if (!ret->first) {
+	if (h->count && !ret->first) {
 		ret->foreign_prog_id = h->prog_id[0];
-		hook_why(ret, "program %u runs before ours", h->prog_id[0]);
+		learn_name(ret);
 	}
+	if (!ret->ours)
+		hook_why(ret, "our program is not on this hook");
+	else if (!ret->first && ret->foreign_name[0])
+		hook_why(ret, "program %u (%s) runs before ours", h->prog_id[0],
+			 ret->foreign_name);
+	else if (!ret->first)
+		hook_why(ret, "program %u runs before ours", h->prog_id[0]);
 }
 
 int tcx_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
@@ -187,19 +203,20 @@ static int hand_over(struct datapath *dp, const struct own_link *old, int fd,
  * the old link goes, then the new one gets the program of all others. Killed
  * at any point, one of the two is attached, judging and pinned.
  */
-static int go_ahead(struct datapath *dp, struct own_link *old)
+int tcx_go_ahead(struct datapath *dp, __u32 ifindex, enum attach_hook hook)
 {
-	CLEANUP(load) struct load *again = NULL;
+	struct own_link *old = links_find(dp, ifindex, hook);
 	_cleanup_close_ int stub = load_stub();
-	enum attach_hook hook = old->hook;
-	int fd, err = stub < 0 ? stub : datapath_load_again(dp, hook, &again);
+	int fd, twin = -1, err = stub < 0 ? stub : old ? 0 : -ENOENT;
 
+	if (!err)
+		err = twin_take(dp, hook, &twin);
 	if (err)
 		return err;
-	fd = create_at_head(stub, old->ifindex, hook);
+	fd = create_at_head(stub, ifindex, hook);
 	if (fd < 0)
 		return fd;
-	err = hand_over(dp, old, fd, load_prog_fd(again, hook), stub);
+	err = hand_over(dp, old, fd, twin, stub);
 	if (err) {
 		close(fd);
 		return err;
@@ -232,13 +249,5 @@ int tcx_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		fd = create_at_head(prog, ifindex, hook);
 		err = fd < 0 ? fd : links_add(dp, ifindex, hook, fd);
 	}
-	if (!err)
-		err = tcx_query(dp, ifindex, hook, ret);
-	if (err || (ret->ours && ret->first))
-		return err;
-	l = links_find(dp, ifindex, hook);
-	if (!l)
-		return -ENOENT;
-	err = go_ahead(dp, l);
 	return err ? err : tcx_query(dp, ifindex, hook, ret);
 }

@@ -206,6 +206,7 @@ void datapath_close(struct datapath *dp)
 	links_close(dp);
 	leases_close(&dp->leases);
 	store_close(&dp->store);
+	twins_free(dp, true);
 	load_free(dp->load);
 	clocks_close(&dp->clocks);
 	pins_close(&dp->pins);

@@ -159,6 +159,7 @@ int datapath_grow(struct datapath *dp, const __u32 part_bytes[MOAT_PART_COUNT],
 	dp->store = store;
 	struct load *old = dp->load;
 
+	twins_free(dp, true);
 	dp->load = other;
 	other = old; /* freed on return; its maps go with it */
 	return 0;

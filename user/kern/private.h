@@ -143,10 +143,13 @@ struct hook_programs {
 int tcx_list(__u32 ifindex, enum attach_hook hook, struct hook_programs *ret);
 int tcx_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	       struct hook_state *ret);
+/* To the head, past whoever is there; ours has to be on the hook. */
+int tcx_go_ahead(struct datapath *dp, __u32 ifindex, enum attach_hook hook);
 int tcx_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 	      struct hook_state *ret);
 int clsact_attach(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		  struct hook_state *ret);
+int clsact_go_ahead(struct datapath *dp, __u32 ifindex, enum attach_hook hook);
 int clsact_query(struct datapath *dp, __u32 ifindex, enum attach_hook hook,
 		 struct hook_state *ret);
 /* Filters of ours that are there; none is no error. */
@@ -225,12 +228,24 @@ int rules_read(const struct load *l, struct moat_rule_count *ret, size_t count);
 void rules_add(struct moat_rule_count *to, const struct moat_rule_count *more,
 	       size_t count, int sign);
 
+/* ---- twins.c: second loads, to be on a hook twice for a moment ---- */
+
+struct twin {
+	struct load *load;
+	__u64 used_ns;
+};
+/* Loads it if need be; the datapath's. */
+int twin_take(struct datapath *dp, enum attach_hook hook, int *ret_prog);
+/* Those unused for a minute, or all: they read the maps of their time. */
+void twins_free(struct datapath *dp, bool all);
+
 /* ---- datapath.c ---- */
 
 struct datapath {
 	struct datapath_settings settings;
 	struct pins pins;
 	struct load *load;
+	struct twin twin[ATTACH_HOOK_COUNT];
 	struct clocks clocks;
 	struct store store;
 	struct leases leases;

@@ -54,7 +54,10 @@
  *           ("" or why), xdp_unclean_boots (in a row), config,
  *           policy_file, policy_file_differs, interfaces [{name, ifindex,
  *           kind, selected, why, carrier, enforcing; selected ones also
- *           tc_ingress, tc_egress, xdp {attach, ours, first, program, why},
+ *           tc_ingress, tc_egress, xdp {attach, ours, first, program, why,
+ *           ahead (null or {program, name, times, contested,
+ *           wait_seconds}: who came ahead of ours, how often ours has
+ *           followed and when it may again)},
  *           xdp_why, not_enforcing_why}], addresses [{address, interface,
  *           judged, assigned, groups [name], nacl, follows}], unassigned
  *           (count), audit_suspends [{group, by}], not_seen [{device,
