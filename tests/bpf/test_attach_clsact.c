@@ -135,6 +135,37 @@ static void clsact_grow(void **state)
 	assert_good(&s->hook[ATTACH_TC_EGRESS], ATTACH_CLSACT);
 }
 
+static void put_ours(struct site *s, __u32 handle)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)s->ifindex,
+		    .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts,
+		    .prog_fd = load_prog_fd(s->dp->load, ATTACH_TC_INGRESS),
+		    .handle = handle, .priority = 1);
+
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+}
+
+/* Two of ours, of a kill between going ahead and taking the old one away: both
+ * move to larger maps, and the next attach leaves one. */
+static void clsact_two_of_ours(void **state)
+{
+	__u32 want[MOAT_PART_COUNT] = { [MOAT_PART_ROWS] = MOAT_PART_MIN * 2 };
+	struct site *s = *state;
+	char moved[64];
+
+	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
+	put_ours(s, 0x6d6f6175);
+	assert_int_equal(filters(s->name, "ingress", OWN_FILTER), 2);
+	assert_int_equal(datapath_grow(s->dp, want, 0), 0);
+	snprintf(moved, sizeof(moved), " id %u ",
+		 load_prog_id(s->dp->load, ATTACH_TC_INGRESS));
+	assert_int_equal(filters(s->name, "ingress", moved), 2);
+	assert_int_equal(attach_tc(s->dp, s->ifindex, s->hook), 0);
+	assert_good(&s->hook[ATTACH_TC_INGRESS], ATTACH_CLSACT);
+	assert_int_equal(filters(s->name, "ingress", OWN_FILTER), 1);
+}
+
 /* What others flushed stays theirs: an egress filter that went into the qdisc
  * they made since would run on ingress (F2). */
 static void clsact_grow_of_flushed(void **state)
@@ -162,6 +193,7 @@ int main(void)
 		at_site(clsact_flushed),
 		at_site(clsact_grow),
 		at_site(clsact_grow_of_flushed),
+		at_site(clsact_two_of_ours),
 	};
 
 	return cmocka_run_group_tests(tests, site_group_clsact, site_group_end);

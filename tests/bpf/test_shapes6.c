@@ -176,6 +176,9 @@ static void addresses(void **state)
 /* ND, RA and MLD pass by essentials; hop limit 64 is none of them (R-29,
  * RFC 4861 section 6.1, RFC 6980). payload_len: the rest of the message. */
 #define ND(t, hops) V6, .proto = 58, .type = t, .ttl = hops, .payload_len = 16
+#define FROM_NONE(t) \
+	.family = 6, .from = "::", .to = "ff02::16", .proto = 58, .type = t, \
+	.ttl = 1, .payload_len = 16
 
 static void discovery(void **state)
 {
@@ -197,6 +200,11 @@ static void discovery(void **state)
 		  "ff02::16", .proto = 58, .type = 143, .ttl = 1, .payload_len =
 		  20, .ext = { { .type = 0, .body = { 5, 2, 0, 0 } } },
 		  .next = 1 }, PASSES(ESSENTIAL_ND) },
+		{ "MLDv1 report (RFC 3590)", { FROM_NONE(131) },
+		  PASSES(ESSENTIAL_ND) },
+		{ "MLDv1 done", { FROM_NONE(132) }, PASSES(ESSENTIAL_ND) },
+		{ "MLD query of nobody", { FROM_NONE(130) },
+		  DROPS(BAD_SOURCE) },
 		{ "solicitation over a router", { ND(135, 64) },
 		  TC_DROPS(ND_INVALID) },
 		{ "advertisement over a router", { ND(136, 64) },

@@ -357,7 +357,11 @@ static void grow_keeps_policy_and_counters(void **state)
 	const struct moat_image *h;
 	const void *part[MOAT_PART_COUNT];
 	__u64 checksum = header(dp, before.slot).checksum;
+	struct moat_control control;
 
+	datapath_heartbeat(dp);
+	leases_void(dp);
+	control = *dp->store.control;
 	assert_int_equal(store_push(dp, image, 0, &larger), -E2BIG);
 	assert_false(datapath_fits(dp, want, 5000));
 	assert_int_equal(datapath_grow(dp, want, 5000), 0);
@@ -365,6 +369,8 @@ static void grow_keeps_policy_and_counters(void **state)
 	after = state_of(dp);
 	same_state(&after, &before);
 	assert_int_equal(word(dp), old_word);
+	/* Nor does the agent seem dead, or a void lease live. */
+	assert_memory_equal(dp->store.control, &control, sizeof(control));
 	assert_int_equal(store_verify(dp), 0);
 	store_view(dp, &h, part);
 	assert_int_equal(h->generation, generation);

@@ -211,6 +211,20 @@ static void audit_drops_nothing(void **state)
 	left(tcp(THEIRS, 81, S));
 }
 
+/* Without a policy nothing is known of anybody: tc says so. */
+static void no_policy(void **state)
+{
+	struct packet_spec p = tcp(THEIRS, 81, S);
+
+	h->config.before_first_pass = false;
+	harness_built_in(h);
+	left(p);
+	expect(h, IN, &p, MOAT_DROP, MOAT_REASON_NO_POLICY);
+	p = udp("10.66.0.1", 53);
+	left(p);
+	expect(h, IN, &p, MOAT_DROP, MOAT_REASON_NO_POLICY);
+}
+
 static struct packet_spec to_mac(struct packet_spec p, const __u8 mac[6])
 {
 	memcpy(p.to_mac, mac, 6);
@@ -367,6 +381,7 @@ int main(void)
 		at(failsafe_is_left),
 		at(flows),
 		at(audit_drops_nothing),
+		at(no_policy),
 		at(other_hosts),
 		at(mac_changes),
 		at(ports_of_a_bond),

@@ -2,17 +2,21 @@
 /*
  * The short way in XDP (bpf/xdp_quick.h) against the long one (bpf/xdp.h):
  * every byte of the headers changed to every value must get the same verdict,
- * reason, rule and counts.
+ * reason, rule and counts. What the short way lets pass it passes to the long
+ * one where decisions are traced: so the verdict is asked without, too.
  */
 #include "bpf/harness.h"
 
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <linux/in.h>
+#include <linux/pkt_cls.h>
 #include <string.h>
 
 #include "kern/private.h"
 
 #define XDP ATTACH_XDP
+#define IN ATTACH_TC_INGRESS
 #define S MOAT_TCP_FLAG_SYN
 #define A MOAT_TCP_FLAG_ACK
 #define F MOAT_TCP_FLAG_FIN
@@ -30,14 +34,14 @@
 	"network_acls:\n" \
 	"  edge:\n    mode: " lists "\n    applies_to: [host]\n" \
 	"    ingress:\n" \
-	"      - {rule: 1, action: deny, from: [10.66.0.0/16, 'fd66::/16']}\n" \
+	"      - {rule: 1, action: deny, from: [10.66.0.0/16, 'fd66::/16', fe80::66]}\n" \
 	"      - {rule: 2, action: allow, from: [any]}\n" \
 	"    egress:\n" \
 	"      - {rule: 1, action: allow, to: [any]}\n"
 
-static struct harness *quick, *slow;
+static struct harness *quick, *slow, *blind;
 
-static struct harness *open_one(bool short_way)
+static struct harness *open_one(bool short_way, bool trace)
 {
 	struct datapath_settings s;
 	struct harness *h;
@@ -45,10 +49,12 @@ static struct harness *open_one(bool short_way)
 	harness_settings(&s);
 	s.xdp_quick = short_way;
 	s.long_way = !short_way;
+	s.trace = trace;
 	h = harness_open(&s);
 	harness_own(h, "10.0.0.1", NULL);
 	harness_own(h, "10.0.0.2", NULL);
 	harness_own(h, "fd00::1", NULL);
+	harness_own(h, "fe80::1", "fd00::1");
 	harness_broadcast(h, "10.0.0.255");
 	datapath_heartbeat(h->dp);
 	return h;
@@ -56,8 +62,9 @@ static struct harness *open_one(bool short_way)
 
 static int open_both(void **state)
 {
-	quick = open_one(true);
-	slow = open_one(false);
+	quick = open_one(true, true);
+	slow = open_one(false, true);
+	blind = open_one(true, false);
 	return 0;
 }
 
@@ -65,6 +72,7 @@ static int close_both(void **state)
 {
 	harness_close(quick);
 	harness_close(slow);
+	harness_close(blind);
 	return 0;
 }
 
@@ -72,6 +80,7 @@ static void policies(const char *yaml)
 {
 	harness_policy(quick, yaml);
 	harness_policy(slow, yaml);
+	harness_policy(blind, yaml);
 }
 
 static struct packet_spec from(const char *source, uint8_t proto,
@@ -99,16 +108,36 @@ static __u64 suppressed(void)
 	return t.denied_suppressed;
 }
 
+static int blind_action(const struct packet *p, enum attach_hook hook)
+{
+	const struct run_packet run = {
+		.hook = hook,
+		.frame = p->data,
+		.len = p->len,
+		.ifindex = hook == XDP ? 0 : HARNESS_IFINDEX,
+	};
+	struct run_result result;
+
+	assert_int_equal(run_packet(blind->dp, &run, &result), 0);
+	return result.action;
+}
+
 /* The first run learns what there is to know of the address. */
 static void same(const struct packet *p, size_t at)
 {
 	struct outcome a, b;
+	int action;
 
 	harness_frame(quick, XDP, p);
+	blind_action(p, XDP);
 	a = harness_frame(quick, XDP, p);
+	action = blind_action(p, XDP);
 	b = harness_frame(slow, XDP, p);
 	a.trace.runs = b.trace.runs = 0;
 	a.trace.generation = b.trace.generation = 0;
+	if (action != b.action)
+		fail_msg("byte %zu = %02x: untraced action %d, not %d", at,
+			 p->data[at], action, b.action);
 	if (a.action != b.action ||
 	    memcmp(&a.trace, &b.trace, sizeof(a.trace)) ||
 	    memcmp(&a.counted, &b.counted, sizeof(a.counted)) ||
@@ -223,6 +252,7 @@ static void for_other_hosts(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		harness_mac(quick, HARNESS_IFINDEX, macs[i], 0);
 		harness_mac(slow, HARNESS_IFINDEX, macs[i], 0);
+		harness_mac(blind, HARNESS_IFINDEX, macs[i], 0);
 		memcpy(s.to_mac, macs[i], 6);
 		expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
 		expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
@@ -241,6 +271,191 @@ static void for_other_hosts(void **state)
 	}
 }
 
+/* What both ways must say, also with all there is to remember remembered. */
+static void both(struct packet_spec s, enum moat_verdict verdict,
+		 enum moat_reason reason)
+{
+	static struct packet p;
+
+	expect(slow, XDP, &s, verdict, reason);
+	expect(quick, XDP, &s, verdict, reason);
+	expect(quick, XDP, &s, verdict, reason);
+	packet_build(&s, &p);
+	same(&p, 0);
+}
+
+static void failsafe_in_both(const struct moat_failsafe *f)
+{
+	harness_failsafe(quick, f);
+	harness_failsafe(slow, f);
+	harness_failsafe(blind, f);
+}
+
+static void blind_in(struct packet_spec s)
+{
+	static struct packet p;
+
+	packet_build(&s, &p);
+	assert_int_equal(blind_action(&p, IN), TC_ACT_UNSPEC);
+}
+
+/* Answers to what we ask of others by the failsafe; and what it let in stays
+ * until the next policy when it is taken away (G1). */
+static void failsafe_connections(void **state)
+{
+	static const struct moat_failsafe none;
+	struct moat_failsafe f = {};
+	struct packet_spec answer = from("10.66.0.1", IPPROTO_TCP, 4000, A),
+			   asked = from("10.66.0.1", IPPROTO_TCP, 22, S);
+
+	policies(POLICY("enforce", "enforce"));
+	failsafe_add4(&f, MOAT_EGRESS, IPPROTO_TCP, 2379, 2379);
+	failsafe_add4(&f, MOAT_INGRESS, IPPROTO_TCP, 22, 22);
+	both(answer, MOAT_DROP, MOAT_REASON_NACL_DENY);
+	failsafe_in_both(&f);
+	/* Until then no failsafe flow is ruled out. */
+	policies(POLICY("enforce", "enforce"));
+	both(answer, MOAT_DROP, MOAT_REASON_NACL_DENY);
+	answer.sport = 2379;
+	both(answer, MOAT_ALLOW, MOAT_REASON_NONE);
+	both(asked, MOAT_ALLOW, MOAT_REASON_NONE);
+	expect(quick, IN, &asked, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+	expect(slow, IN, &asked, MOAT_ALLOW, MOAT_REASON_FAILSAFE);
+	blind_in(asked);
+	failsafe_in_both(&none);
+	both(asked, MOAT_DROP, MOAT_REASON_NACL_DENY);
+	asked.flags = A;
+	both(asked, MOAT_ALLOW, MOAT_REASON_NONE);
+	asked.sport++;
+	both(asked, MOAT_DROP, MOAT_REASON_NACL_DENY);
+}
+
+/* DHCP's answers, whatever rules say of who sends them. */
+static void essentials_are_left(void **state)
+{
+	struct packet_spec s = from("10.66.0.1", IPPROTO_UDP, 68, 0);
+
+	policies(POLICY("enforce", "enforce"));
+	both(s, MOAT_DROP, MOAT_REASON_NACL_DENY);
+	s.sport = 67;
+	both(s, MOAT_ALLOW, MOAT_REASON_NONE);
+	s = from("fe80::66", IPPROTO_UDP, 546, 0);
+	s.to = "fe80::1";
+	both(s, MOAT_DROP, MOAT_REASON_NACL_DENY);
+	s.sport = 547;
+	both(s, MOAT_ALLOW, MOAT_REASON_NONE);
+}
+
+/* Tokens are tc's to spend; without one XDP drops. */
+static void empty_buckets(void **state)
+{
+	struct packet_spec s = from("10.9.0.7", IPPROTO_TCP, 81, S);
+
+	policies(POLICY("enforce", "enforce"));
+	both(s, MOAT_ALLOW, MOAT_REASON_NONE);
+	for (int i = 0; i < 3; i++) {
+		s.sport++;
+		expect(quick, IN, &s, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+		expect(slow, IN, &s, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+		blind_in(s);
+	}
+	s.sport++;
+	both(s, MOAT_DROP, MOAT_REASON_RATE_LIMITED);
+}
+
+/* Past its deadline a push that nobody confirmed judges nothing (F8, G1). */
+static void deadline_passes(void **state)
+{
+	struct packet_spec s = from("10.9.0.1", IPPROTO_TCP, 80, S);
+	struct datapath *dp = quick->dp;
+	struct store_state now;
+	struct image *image;
+	__u32 generation;
+
+	policies(POLICY("enforce", "enforce"));
+	both(s, MOAT_ALLOW, MOAT_REASON_NONE);
+	image = harness_compile(quick, "version: 1\nname: c\nmode: enforce\n"
+				       "security_groups:\n"
+				       "  host: {members: [10.0.0.1]}\n");
+	assert_int_equal(store_push(dp, image, 600, &generation), 0);
+	for (int i = 0; i < 3; i++)
+		expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
+	store_state(dp, &now);
+	__atomic_store_n(&dp->store.control->word,
+			 MOAT_CTL(now.slot, now.previous_slot, generation,
+				  datapath_epoch_seconds(dp)),
+			 __ATOMIC_RELEASE);
+	for (int i = 0; i < 3; i++)
+		expect(quick, XDP, &s, MOAT_ALLOW, MOAT_REASON_NONE);
+	image_free(image);
+}
+
+static struct moat_totals totals_of(struct harness *h)
+{
+	struct moat_totals t;
+
+	assert_int_equal(stats_totals(h->dp, &t), 0);
+	return t;
+}
+
+/* Rules and totals too, packets and bytes. */
+static void counts_alike(void **state)
+{
+	struct packet_spec s = from("10.66.0.1", IPPROTO_TCP, 80, S);
+	struct harness *const all[] = { quick, slow };
+	struct moat_rule_count r[2][2];
+	struct moat_totals t[2][2];
+
+	policies(POLICY("enforce", "enforce"));
+	both(s, MOAT_DROP, MOAT_REASON_NACL_DENY);
+	for (int i = 0; i < 2; i++) {
+		__u32 slot = harness_slot(all[i], "edge/1", MOAT_INGRESS);
+
+		r[i][0] = harness_rule_count(all[i], slot);
+		t[i][0] = totals_of(all[i]);
+		for (int n = 0; n < 10; n++)
+			expect_rule(all[i], XDP, &s, MOAT_DROP,
+				    MOAT_REASON_NACL_DENY, "edge/1");
+		r[i][1] = harness_rule_count(all[i], slot);
+		t[i][1] = totals_of(all[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(r[i][1].hit.packets - r[i][0].hit.packets, 10);
+		assert_int_equal(r[i][1].hit.bytes - r[i][0].hit.bytes,
+				 r[0][1].hit.bytes - r[0][0].hit.bytes);
+		assert_int_equal(t[i][1].xdp_dropped - t[i][0].xdp_dropped, 10);
+	}
+	assert_true(r[1][1].hit.bytes > r[1][0].hit.bytes);
+}
+
+/* As it ships: the first drops of a jiffy go the long way, and are recorded;
+ * then comes the short one. */
+static void records_come_first(void **state)
+{
+	struct packet_spec s = from("10.9.0.1", IPPROTO_TCP, 443, S);
+	struct datapath_settings settings;
+	static struct packet p;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p.data,
+		    .repeat = 10000);
+	struct moat_totals before, after;
+
+	policies(POLICY("enforce", "enforce"));
+	harness_settings(&settings);
+	settings.trace = false;
+	harness_reload(blind, &settings);
+	packet_build(&s, &p);
+	opts.data_size_in = p.len;
+	before = totals_of(blind);
+	assert_int_equal(bpf_prog_test_run_opts(
+				 load_prog_fd(blind->dp->load, XDP), &opts),
+			 0);
+	after = totals_of(blind);
+	assert_int_equal(opts.retval, XDP_DROP);
+	assert_int_equal(after.xdp_dropped - before.xdp_dropped, 10000);
+	assert_in_range(after.denied_suppressed - before.denied_suppressed, 1,
+			10000 - 32);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +464,12 @@ int main(void)
 		cmocka_unit_test(modes_and_sources),
 		cmocka_unit_test(what_is_remembered),
 		cmocka_unit_test(for_other_hosts),
+		cmocka_unit_test(failsafe_connections),
+		cmocka_unit_test(essentials_are_left),
+		cmocka_unit_test(empty_buckets),
+		cmocka_unit_test(deadline_passes),
+		cmocka_unit_test(counts_alike),
+		cmocka_unit_test(records_come_first),
 	};
 
 	return cmocka_run_group_tests_name("xdp ways", tests, open_both,

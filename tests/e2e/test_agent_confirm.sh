@@ -60,6 +60,21 @@ is "too late" "$(jq -c '[.ok, .code]' <<<"$answer")" '[false,5]'
 is "generation of before" "$(gen_of a)" "$H"
 kill $CTL_PID
 
+# Nor is one in the last second before: the programs' clock might pass the
+# deadline under the agent's hands. That second lies at one's distance from the
+# push; whoever is too slow for it is told that the push was rolled back.
+last_second() {
+	push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 1'
+	sleep 1
+	answer=$(field a '{"cmd":"confirm"}' '[.ok, .code, .error] | join(" ")')
+	[[ $answer != 'false 5 generation '*' was rolled back' ]]
+}
+soon "the last second" 60 last_second
+is "too late in it" "${answer%%: *}" "false 5 too late"
+is "undone at once" "$(status a .pending)" null
+is "generation of before" "$(gen_of a)" "$H"
+yes "open again" reaches 81
+
 # With the agent dead the programs fall back themselves (G1).
 push_ok a "$SANDBOX/none.yaml" '"confirm_seconds": 8'
 M=$(gen_of a)

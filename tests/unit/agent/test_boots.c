@@ -286,6 +286,23 @@ static void adopted(void **state)
 	assert_int_equal(boots_check(&boots, true, "generic"), 0);
 	boot(*state, "two");
 	assert_int_equal(boots.unclean, 1);
+	/* It goes on counting. */
+	assert_int_equal(boots_check(&boots, true, "generic"), 0);
+	boot(*state, "three");
+	assert_int_equal(boots.unclean, 2);
+}
+
+/* Another mode has devices of its own. */
+static void other_mode(void **state)
+{
+	char what[96];
+
+	boot(*state, "one");
+	attach();
+	assert_int_equal(boots_begin(&boots, "generic", "eth1"), 0);
+	agent_again(*state);
+	assert_string_equal(boots_what(&boots, what, sizeof(what)),
+			    "generic: eth1");
 }
 
 /* Many devices are one burst, and few words. */
@@ -295,6 +312,7 @@ static void many_devices(void **state)
 	struct stat before, after;
 
 	boot(*state, "one");
+	now_ns += 100 * SECOND;
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "eth%d", i);
 		assert_int_equal(boots_begin(&boots, "native", name), 0);
@@ -370,14 +388,20 @@ static void damaged(void **state)
 /* A checksum that fits, over words that are not ours. */
 static void strange(void **state)
 {
-#define RECORD(boot, end, unclean) \
-	"{\"boot\": \"" boot "\", \"boottime_ms\": 1, \"end\": \"" end \
-	"\", \"unclean\": " unclean ", \"mode\": \"native\", " \
-	"\"ndevices\": 0, \"devices\": []}"
-	static const char *const texts[] = { "{}", RECORD("", "open", "1"),
-					     RECORD("one", "over", "0"),
-					     RECORD("one", "open", "-1") };
-
+#define RECORD(boot, ms, end, unclean, mode, devices) \
+	"{\"boot\": \"" boot "\", \"boottime_ms\": " ms ", \"end\": \"" end \
+	"\", \"unclean\": " unclean ", \"mode\": \"" mode "\", " \
+	"\"ndevices\": " devices ", \"devices\": []}"
+	static const char *const texts[] = {
+		"{}",
+		RECORD("", "1", "open", "1", "native", "0"),
+		RECORD("one", "-1", "open", "0", "native", "0"),
+		RECORD("one", "9223372036855", "open", "0", "native", "0"),
+		RECORD("one", "1", "over", "0", "native", "0"),
+		RECORD("one", "1", "open", "-1", "native", "0"),
+		RECORD("one", "1", "open", "0", "a mode that is too long", "0"),
+		RECORD("one", "1", "open", "0", "native", "-1"),
+	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		json_t *value = json_loads(texts[i], 0, NULL);
 
@@ -432,7 +456,11 @@ static void unwritable(void **state)
 	now_ns += BOOTS_SURVIVED_NS;
 	assert_int_equal(boots_check(&boots, true, "native"), -EISDIR);
 	assert_int_equal(boots_close(&boots), -EISDIR);
+	assert_int_equal(boots_begin(&boots, "generic", "eth0"), -EISDIR);
+	says("can't be recorded");
 	assert_int_equal(rmdir(state_at("xdp.json.tmp")), 0);
+	boots_refused(&boots);
+	assert_null(why());
 	boot(*state, "two");
 	assert_int_equal(boots.unclean, 1);
 }
@@ -462,10 +490,10 @@ int main(void)
 		TEST(closed_between),  TEST(agent_killed),
 		TEST(agent_restarted), TEST(taken_away),
 		TEST(refused),	       TEST(adopted),
-		TEST(many_devices),    TEST(damaged),
-		TEST(strange),	       TEST(unreadable),
-		TEST(no_boot_id),      TEST(unwritable),
-		TEST(other_origin),
+		TEST(other_mode),      TEST(many_devices),
+		TEST(damaged),	       TEST(strange),
+		TEST(unreadable),      TEST(no_boot_id),
+		TEST(unwritable),      TEST(other_origin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
