@@ -205,6 +205,12 @@ static void discovery(void **state)
 		{ "MLDv1 done", { FROM_NONE(132) }, PASSES(ESSENTIAL_ND) },
 		{ "MLD query of nobody", { FROM_NONE(130) },
 		  DROPS(BAD_SOURCE) },
+		{ "our address defended (RFC 4862 5.4.4)", { .family = 6,
+		  .from = "fd00::1", .to = "ff02::1", .proto = 58, .type = 136,
+		  .ttl = 255, .payload_len = 16 }, PASSES(ESSENTIAL_ND) },
+		{ "our address asks", { .family = 6, .from = "fd00::1", .to =
+		  "ff02::1", .proto = 58, .type = 135, .ttl = 255,
+		  .payload_len = 16 }, TC_DROPS(OWN_SOURCE) },
 		{ "solicitation over a router", { ND(135, 64) },
 		  TC_DROPS(ND_INVALID) },
 		{ "advertisement over a router", { ND(136, 64) },
