@@ -60,6 +60,7 @@ static void on_second(void *arg)
 	/* After a push, off its path: the next one finds an idle slot. */
 	store_settle(a->dp);
 	agent_check_deadline(a);
+	agent_rest_explain(a);
 	if (a->second % HEALTH_SECONDS == 0) {
 		agent_check_health(a);
 		agent_watch_file(a);
@@ -285,6 +286,7 @@ static void stop(struct agent *a)
 	http_free(a->http);
 	ctl_server_free(a->ctl);
 	agent_stop_expiry(a);
+	agent_end_explain(a);
 	flow_delta_free(a->delta);
 	flow_series_free(a->series);
 	peers_free(a->peers);

@@ -62,6 +62,7 @@ struct last_push {
 
 struct walk;  /* expiry.c */
 struct peers; /* peers.c */
+struct explainer;
 
 struct agent {
 	struct loop *loop;
@@ -114,6 +115,7 @@ struct agent {
 	struct flow_series *series;
 	struct walk *walk;
 	struct peers *peers;
+	struct explainer *explainer; /* NULL: explain was not used of late */
 	int64_t started_ms;
 	unsigned int second;
 
@@ -151,7 +153,7 @@ struct compiled {
 	struct slots slots;
 	struct compile_stats stats;
 };
-void compiled_free(struct compiled *c); /* back to {0} */
+void agent_compiled_free(struct compiled *c); /* back to {0} */
 /* h NULL: the built-in image. -EINVAL with errors in *diags. */
 int agent_compile(struct agent *a, const struct held *h, enum built_in built_in,
 		  struct diags *diags, struct compiled *ret);
@@ -350,9 +352,12 @@ json_t *agent_kill(struct ctl_request *rq);
 /* One flow as JSON, new reference. */
 json_t *agent_flow_json(struct agent *a, const struct flow_record *r);
 
-/* ---- explain.c, doctor.c ---- */
+/* ---- explain.c, explainer.c, doctor.c ---- */
 
 json_t *agent_explain(struct ctl_request *rq);
+/* Once a second: lets programs go that were kept for the next one. */
+void agent_rest_explain(struct agent *a);
+void agent_end_explain(struct agent *a);
 json_t *agent_doctor(struct agent *a);
 
 /* ---- handlers.c ---- */

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/*
- * The command explain, by any of the three engines. The kernel engine is an
- * instance of its own: the same programs over maps that nobody else reads, so
- * that live state is never touched.
- */
+/* The command explain, by any of the three engines. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/agent.h"
-#include "agent/wire.h"
-#include "kern/run.h"
+#include "agent/explainer.h"
 #include "reference/reference.h"
 
-#define LOOPBACK 1 /* the device that TEST_RUN lends */
 #define PROBES_MAX 100000
-#define TABLE_ENTRIES 64
 
 enum engine { ENGINE_REFERENCE, ENGINE_IMAGE, ENGINE_KERNEL };
 
@@ -28,14 +21,15 @@ struct explaining {
 	struct held *own;	 /* if it came with the request */
 	struct config config;	 /* modes taken in */
 	uint32_t generation;
+	/* Of the policy in force, or of compiled. */
+	struct image *image;
+	const struct slots *slots;
 	struct compiled compiled;
-	struct datapath *dp; /* kernel engine */
 };
 
 static void explaining_done(struct explaining *e)
 {
-	datapath_close(e->dp);
-	compiled_free(&e->compiled);
+	agent_compiled_free(&e->compiled);
 	held_free(e->own);
 }
 
@@ -55,6 +49,24 @@ static json_t *refuse(struct diags *diags, const char *what, int err)
 	return reply;
 }
 
+/* What is in force was compiled, and is kept, unless a change took it away. */
+static int set_image(struct explaining *e, bool in_force, struct diags *diags)
+{
+	struct agent *a = e->agent;
+	int r;
+
+	if (in_force && a->live) {
+		e->image = live_image(a->live);
+		e->slots = &a->slots;
+		return 0;
+	}
+	r = agent_compile(a, e->held, e->held ? BUILT_IN_NONE : a->built_in,
+			  diags, &e->compiled);
+	e->image = e->compiled.image;
+	e->slots = &e->compiled.slots;
+	return r;
+}
+
 static json_t *set_policy(struct explaining *e, const char *document)
 {
 	struct agent *a = e->agent;
@@ -70,9 +82,7 @@ static json_t *set_policy(struct explaining *e, const char *document)
 		e->generation = 0;
 	}
 	if (!r && e->engine != ENGINE_REFERENCE)
-		r = agent_compile(a, e->held,
-				  e->held ? BUILT_IN_NONE : a->built_in, &diags,
-				  &e->compiled);
+		r = set_image(e, !document, &diags);
 	if (r)
 		error = refuse(&diags, "explain", r);
 	e->config = *a->config;
@@ -81,108 +91,20 @@ static json_t *set_policy(struct explaining *e, const char *document)
 	return error;
 }
 
-static int fill_failsafe(struct explaining *e)
-{
-	struct agent other = { .config = e->agent->config, .dp = e->dp };
-
-	return agent_set_failsafe(&other);
-}
-
-static json_t *open_kernel(struct explaining *e)
-{
-	struct datapath_settings s;
-	const char *why = "";
-	uint32_t generation;
-	int i, r;
-
-	agent_settings(e->agent->config, &s);
-	for (i = 0; i < MOAT_TABLE_COUNT; i++)
-		s.table_entries[i] = TABLE_ENTRIES;
-	for (i = 0; i < MOAT_PART_COUNT; i++)
-		if (s.part_bytes[i] < e->compiled.image->header.used[i])
-			s.part_bytes[i] = e->compiled.image->header.used[i];
-	if (s.rule_slots < e->compiled.image->header.nslots)
-		s.rule_slots = e->compiled.image->header.nslots;
-	s.trace = true;
-	r = datapath_open(&s, &e->dp, &why);
-	if (r)
-		return ctl_error(CTL_REFUSED, "explain: %s", why);
-	datapath_heartbeat(e->dp);
-	r = fill_failsafe(e);
-	if (!r)
-		r = store_push(e->dp, e->compiled.image, 0, &generation);
-	return r ? ctl_error(CTL_REFUSED, "explain: %s", strerror(-r)) : NULL;
-}
-
-/* ---- judging ---- */
-
-/* local is taken as the only address of this host (F43). */
-static int set_local(struct explaining *e, const struct probe *p)
-{
-	struct own_entry own = { p->local, { .ifindex = LOOPBACK } };
-	struct moat_iface iface = {
-		.ifindex = LOOPBACK,
-		.flags = MOAT_IFACE_ETHER | MOAT_IFACE_SELECTED,
-	};
-	int r;
-
-	if (p->family == 4)
-		iface.first4 = p->local;
-	else
-		iface.first6 = p->local;
-	r = datapath_set_own(e->dp, &own, 1);
-	return r ? r : datapath_set_ifaces(e->dp, &iface, 1);
-}
-
-static int by_kernel(struct explaining *e, const struct probe *p,
-		     struct answer *ret)
-{
-	unsigned char frame[WIRE_MAX];
-	struct run_packet packet = {
-		.hook = p->direction == MOAT_INGRESS ? ATTACH_TC_INGRESS :
-						       ATTACH_TC_EGRESS,
-		.frame = frame,
-		.ifindex = LOOPBACK,
-	};
-	struct run_result result;
-	int r = set_local(e, p);
-
-	packet.len = wire_build(p, frame);
-	if (!r)
-		r = run_packet(e->dp, &packet, &result);
-	/* The next packet meets no flow of this one. */
-	if (!r)
-		r = flows_clear(e->dp);
-	if (r)
-		return r;
-	*ret = (struct answer){
-		.verdict = (enum moat_verdict)result.trace.verdict,
-		.reason = (enum moat_reason)result.trace.reason
-	};
-	if (ret->reason == MOAT_REASON_FAILSAFE)
-		snprintf(ret->rule, sizeof(ret->rule), "failsafe/%u",
-			 result.trace.failsafe);
-	else
-		slot_name(&e->compiled.slots, result.trace.slot, ret->rule,
-			  sizeof(ret->rule));
-	return 0;
-}
-
 static int judge(struct explaining *e, const struct probe *p,
 		 struct answer *ret)
 {
 	const struct policy *policy = e->held ? e->held->policy : NULL;
-	struct image_view view = { .slots = &e->compiled.slots,
-				   .config = &e->config };
+	struct image_view view = { .slots = e->slots, .config = &e->config };
 	struct answer reply;
 	int i, r = 0;
 
 	if (e->engine == ENGINE_KERNEL) {
-		r = by_kernel(e, p, ret);
+		r = explainer_judge(e->agent, p, e->slots, ret);
 	} else if (e->engine == ENGINE_IMAGE) {
-		view.header = &e->compiled.image->header;
+		view.header = &e->image->header;
 		for (i = 0; i < MOAT_PART_COUNT; i++)
-			view.part[i] = e->compiled.image->part[i];
+			view.part[i] = e->image->part[i];
 		image_judge(&view, p, ret);
 	} else {
 		reference_judge(policy, &e->config, p, ret);
@@ -262,7 +184,8 @@ json_t *agent_explain(struct ctl_request *rq)
 	if (!reply)
 		reply = set_policy(&e, document);
 	if (!reply && e.engine == ENGINE_KERNEL)
-		reply = open_kernel(&e);
+		reply = explainer_take(e.agent, e.image,
+				       e.compiled.live ? 0 : e.generation);
 	if (!reply)
 		reply = answer_all(&e, probes);
 	explaining_done(&e);

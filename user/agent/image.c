@@ -6,7 +6,7 @@
 
 #include "agent/agent.h"
 
-void compiled_free(struct compiled *c)
+void agent_compiled_free(struct compiled *c)
 {
 	live_free(c->live);
 	slots_free(&c->slots);
@@ -64,7 +64,7 @@ int agent_compile(struct agent *a, const struct held *h, enum built_in built_in,
 	in.slots = &c.slots;
 	c.live = live_compile(&in, &c.stats, diags);
 	if (!c.live) {
-		compiled_free(&c);
+		agent_compiled_free(&c);
 		return -EINVAL;
 	}
 	c.image = live_image(c.live);

@@ -333,7 +333,7 @@ json_t *agent_member(struct agent *a, const struct member_request *rq)
 	if (a->current)
 		members_take_back(a->current->policy, &c.undo);
 	member_list_free(&c.effective);
-	compiled_free(&c.compiled);
+	agent_compiled_free(&c.compiled);
 	diags_free(&c.diags);
 	agent_check_file_soon(a);
 	return reply;

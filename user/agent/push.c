@@ -403,7 +403,7 @@ json_t *agent_push(struct agent *a, const struct push_request *rq)
 	count(&p, reply);
 	if (a->current != p.held)
 		held_free(p.held);
-	compiled_free(&p.compiled);
+	agent_compiled_free(&p.compiled);
 	diags_free(&p.diags);
 	json_decref(p.cuts.kill);
 	json_decref(p.warnings);

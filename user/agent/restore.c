@@ -254,7 +254,7 @@ static int switch_to_held(struct agent *a, bool force)
 		if (!r && a->current)
 			a->current->stats = c.stats;
 	}
-	compiled_free(&c);
+	agent_compiled_free(&c);
 	diags_free(&diags);
 	buf_free(&text);
 	return r;

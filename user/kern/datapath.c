@@ -46,8 +46,8 @@ int datapath_load_again(struct datapath *dp, enum attach_hook hook,
 		.hz = dp->clocks.hz,
 		.find = find_loaded,
 		.arg = dp->load,
-		.one = hook != ATTACH_HOOK_COUNT,
-		.hook = hook,
+		.hooks = hook == ATTACH_HOOK_COUNT ? LOAD_ALL_HOOKS :
+						     1u << hook,
 	};
 
 	why_begin();
@@ -62,6 +62,7 @@ static int open_programs(struct datapath *dp)
 		.hz = dp->clocks.hz,
 		.find = find_former,
 		.arg = dp,
+		.hooks = dp->settings.one_by_one ? 0 : LOAD_ALL_HOOKS,
 	};
 
 	memcpy(spec.part_bytes, dp->settings.part_bytes,

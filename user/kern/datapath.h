@@ -49,6 +49,12 @@ struct datapath_settings {
 	__u32 lease_after; /* packets of a flow before its first lease */
 	bool essential[MOAT_ESSENTIAL_COUNT];
 	bool midstream_drop, unassigned_allow, forwarding_judge;
+	/*
+	 * A private instance for packets one by one (explain): a hook's program
+	 * is loaded when run_packet() first needs it, and one bucket serves all
+	 * limits, for flows_clear() to fill again.
+	 */
+	bool one_by_one;
 	bool trace;	/* every decision to the trace map: tests, explain */
 	bool long_way;	/* tests: every packet through the whole pipeline */
 	bool xdp_quick; /* tests: XDP drops by its short way what it can */

@@ -354,6 +354,18 @@ int flows_kill(struct datapath *dp, const struct flow_record *r)
 	return 0;
 }
 
+/* The only one: what was taken for one packet is there for the next. */
+static int fill_bucket(struct datapath *dp)
+{
+	const __u64 untouched[2] = {}; /* struct moat_bucket of bpf/maps.h */
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(datapath_map_fd(dp, "buckets"), &zero,
+				   &untouched, BPF_ANY) ?
+		       -errno :
+		       0;
+}
+
 int flows_clear(struct datapath *dp)
 {
 	union {
@@ -371,5 +383,5 @@ int flows_clear(struct datapath *dp)
 				return -errno;
 	}
 	leases_clear(&dp->leases);
-	return 0;
+	return dp->settings.one_by_one ? fill_bucket(dp) : 0;
 }

@@ -51,6 +51,7 @@ static int load_larger(struct datapath *dp,
 		.hz = dp->clocks.hz,
 		.find = find_shared,
 		.arg = dp->load,
+		.hooks = LOAD_ALL_HOOKS,
 	};
 
 	for (int i = 0; i < MOAT_PART_COUNT; i++) {

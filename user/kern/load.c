@@ -133,6 +133,8 @@ static int set_sizes(struct moat_bpf *skel, const struct load_spec *spec)
 		    bpf_map__set_max_entries(map, s->table_entries[i]))
 			return -EINVAL;
 	}
+	if (s->one_by_one && bpf_map__set_max_entries(skel->maps.buckets, 1))
+		return -EINVAL;
 	if (bpf_map__set_max_entries(skel->maps.rules,
 				     image_rule_elements(spec->rule_slots)) ||
 	    bpf_map__set_max_entries(
@@ -319,9 +321,9 @@ int load_open(const struct load_spec *spec, struct load **ret)
 		return err;
 	if (exceeds(l->skel->obj, spec->settings->memory_limit))
 		return -ENOSPC;
-	for (int i = 0; i < ATTACH_HOOK_COUNT && spec->one; i++)
+	for (int i = 0; i < ATTACH_HOOK_COUNT; i++)
 		bpf_program__set_autoload(program_of(l, i),
-					  i == (int)spec->hook);
+					  spec->hooks >> i & 1);
 	set_knobs(l->skel, spec);
 	err = bpf_object__load(l->skel->obj);
 	if (err)

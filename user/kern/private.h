@@ -42,10 +42,10 @@ struct load_spec {
 	/* A new fd of a map to share, owned by the caller, or -ENOENT. */
 	int (*find)(void *arg, const char *map);
 	void *arg;
-	/* The program of one hook alone: the verifier takes its time. */
-	bool one;
-	enum attach_hook hook;
+	/* Bit a hook: the programs to load. The verifier takes its time. */
+	unsigned hooks;
 };
+#define LOAD_ALL_HOOKS ((1u << ATTACH_HOOK_COUNT) - 1)
 int load_open(const struct load_spec *spec, struct load **ret);
 void load_free(struct load *l);
 DEFINE_CLEANUP(load, load_free)

@@ -53,16 +53,24 @@ int run_packet(struct datapath *dp, const struct run_packet *p,
 	       struct run_result *ret)
 {
 	int prog = load_prog_fd(dp->load, p->hook);
+	const struct load *l = dp->load;
 	struct run_result r = {};
 	__u32 zero = 0;
-	int err;
+	int err = 0;
 
+	if (dp->settings.one_by_one) {
+		err = twin_take(dp, p->hook, &prog);
+		l = dp->twin[p->hook].load;
+	}
+	if (err)
+		return err;
 	err = p->hook == ATTACH_XDP ? run_xdp(prog, p, &r.action) :
 				      run_tc(prog, p, &r.action);
 	if (err)
 		return err;
+	/* Each load writes its own. */
 	if (dp->settings.trace &&
-	    bpf_map_lookup_elem(datapath_map_fd(dp, "trace"), &zero, &r.trace))
+	    bpf_map_lookup_elem(load_map_fd(l, "trace"), &zero, &r.trace))
 		return -errno;
 	*ret = r;
 	return 0;

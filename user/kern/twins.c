@@ -3,7 +3,7 @@
  * A second load of a hook's program: one program can't be on a tcx hook twice,
  * and going ahead of another takes both places for a moment. The verifier takes
  * a good part of a second, so one load serves all devices and is kept while it
- * is of use.
+ * is of use. Where packets are run one by one there is no first load.
  */
 #include "base/clock.h"
 #include "kern/private.h"
