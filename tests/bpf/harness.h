@@ -70,6 +70,10 @@ void failsafe_add4(struct moat_failsafe *f, int direction, __u8 proto,
 void harness_failsafe(struct harness *h, const struct moat_failsafe *f);
 
 void harness_push(struct harness *h, struct image *image);
+/* As harness_push(), to be confirmed within ten minutes. */
+void harness_push_waiting(struct harness *h, struct image *image);
+/* Its deadline is in a second from now, and has passed on return. */
+void harness_pass_deadline(struct harness *h);
 /* Reads, compiles for the own addresses set so far, grows, pushes. */
 void harness_policy(struct harness *h, const char *yaml);
 /* The image of a policy, for those who push it themselves. */

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "kern/private.h"
 #include "policy/reader.h"
 
 static void fail_with(const struct diags *diags)
@@ -80,6 +82,29 @@ void harness_policy(struct harness *h, const char *yaml)
 void harness_built_in(struct harness *h)
 {
 	push_growing(h, compile(h, NULL));
+}
+
+/* ---- deadlines ---- */
+
+void harness_push_waiting(struct harness *h, struct image *image)
+{
+	assert_int_equal(store_push(h->dp, image, 600, &h->generation), 0);
+}
+
+/* Moved there, as a check before it must not hang on the machine's speed. */
+void harness_pass_deadline(struct harness *h)
+{
+	__u32 deadline = datapath_epoch_seconds(h->dp) + 1;
+	struct store_state s;
+
+	store_state(h->dp, &s);
+	assert_true(s.deadline > deadline);
+	__atomic_store_n(&h->dp->store.control->word,
+			 MOAT_CTL(s.slot, s.previous_slot, s.generation,
+				  deadline),
+			 __ATOMIC_RELEASE);
+	while (datapath_epoch_seconds(h->dp) < deadline)
+		usleep(20000);
 }
 
 /* ---- rules ---- */

@@ -75,11 +75,11 @@ static void assert_judged(struct harness *h, uint16_t open, uint16_t shut,
 	assert_int_equal(o.counted.packets, 1);
 }
 
-static void push_waiting(struct harness *h, const char *yaml, __u32 seconds)
+static void push_waiting(struct harness *h, const char *yaml)
 {
 	struct image *image = harness_compile(h, yaml);
 
-	assert_int_equal(store_push(h->dp, image, seconds, &h->generation), 0);
+	harness_push_waiting(h, image);
 	image_free(image);
 }
 
@@ -112,17 +112,14 @@ static void deadline_turns_back(void **state)
 {
 	struct harness *h = *state;
 	__u64 before = fallbacks(h);
-	struct store_state s;
 	__u32 first;
 
 	harness_policy(h, POLICY(1001));
 	first = h->generation;
-	push_waiting(h, POLICY(1002), 2);
+	push_waiting(h, POLICY(1002));
 	assert_judged(h, 1002, 1001, h->generation);
 	assert_int_equal(fallbacks(h), before);
-	store_state(h->dp, &s);
-	while (datapath_epoch_seconds(h->dp) < s.deadline)
-		usleep(20000);
+	harness_pass_deadline(h);
 	assert_judged(h, 1001, 1002, first);
 	assert_int_equal(fallbacks(h), before + 2);
 	/* Making it official changes no verdict. */
@@ -140,11 +137,11 @@ static void confirmed_stays(void **state)
 	struct store_state s;
 
 	harness_policy(h, POLICY(1001));
-	push_waiting(h, POLICY(1002), 2);
-	store_state(h->dp, &s);
+	push_waiting(h, POLICY(1002));
 	assert_int_equal(store_confirm(h->dp), 0);
-	while (datapath_epoch_seconds(h->dp) <= s.deadline)
-		usleep(20000);
+	/* There is no time at which it could turn back. */
+	store_state(h->dp, &s);
+	assert_int_equal(s.deadline, 0);
 	assert_judged(h, 1002, 1001, h->generation);
 	assert_int_equal(fallbacks(h), before);
 }
@@ -321,6 +318,30 @@ static void misfits_drop_all_but_failsafe(void **state)
 	assert_judged(h, 1001, 1002, h->generation);
 }
 
+/* A fall back to what does not fit is no policy either, and is called so. */
+static void falls_back_to_a_misfit(void **state)
+{
+	struct harness *h = *state;
+	struct moat_image good, bad;
+	struct store_state s;
+
+	set_failsafe(h);
+	harness_policy(h, POLICY(1001));
+	push_waiting(h, POLICY(1002));
+	store_state(h->dp, &s);
+	good = bad = header(h, s.previous_slot);
+	bad.seal ^= 0x100;
+	set_header(h, s.previous_slot, &bad);
+	harness_pass_deadline(h);
+	store_state(h->dp, &s);
+	assert_true(s.expired);
+	assert_false(s.sealed);
+	assert_no_policy(h);
+	assert_int_equal(store_fall_back(h->dp), -ENOENT);
+	set_header(h, s.previous_slot, &good);
+	assert_int_equal(store_fall_back(h->dp), 0);
+}
+
 /* A word full of nonsense must not lead anywhere. */
 static void nonsense_word(void **state)
 {
@@ -427,6 +448,7 @@ int main(void)
 		cmocka_unit_test(grown_set_judges_alike),
 		cmocka_unit_test(growth_carries_what_came_late),
 		cmocka_unit_test(misfits_drop_all_but_failsafe),
+		cmocka_unit_test(falls_back_to_a_misfit),
 		cmocka_unit_test(nonsense_word),
 		cmocka_unit_test(never_a_mix),
 	};

@@ -367,24 +367,17 @@ static void empty_buckets(void **state)
 static void deadline_passes(void **state)
 {
 	struct packet_spec s = from("10.9.0.1", IPPROTO_TCP, 80, S);
-	struct datapath *dp = quick->dp;
-	struct store_state now;
 	struct image *image;
-	__u32 generation;
 
 	policies(POLICY("enforce", "enforce"));
 	both(s, MOAT_ALLOW, MOAT_REASON_NONE);
 	image = harness_compile(quick, "version: 1\nname: c\nmode: enforce\n"
 				       "security_groups:\n"
 				       "  host: {members: [10.0.0.1]}\n");
-	assert_int_equal(store_push(dp, image, 600, &generation), 0);
+	harness_push_waiting(quick, image);
 	for (int i = 0; i < 3; i++)
 		expect(quick, XDP, &s, MOAT_DROP, MOAT_REASON_SG_NO_MATCH);
-	store_state(dp, &now);
-	__atomic_store_n(&dp->store.control->word,
-			 MOAT_CTL(now.slot, now.previous_slot, generation,
-				  datapath_epoch_seconds(dp)),
-			 __ATOMIC_RELEASE);
+	harness_pass_deadline(quick);
 	for (int i = 0; i < 3; i++)
 		expect(quick, XDP, &s, MOAT_ALLOW, MOAT_REASON_NONE);
 	image_free(image);
