@@ -5,6 +5,8 @@
 # shellcheck disable=SC2317 # functions are called by soon, yes and no
 . "$(dirname "$0")/lib.sh"
 sandbox
+# Filters of two agents would be one filter (kern/attach_clsact.c).
+[ "$(tc_kind)" = tcx ] || skip "no order of links before Linux 6.6"
 two_hosts
 ahead() { field "$1" '{"cmd":"status"}' "[.interfaces[].tc_egress.ahead // empty] | .[0].$2 // 0"; }
 agent_start a 'failsafe: []'
