@@ -245,13 +245,13 @@ static void add_contests(json_t *list, const struct iface *i)
 		s = &i->ahead[hook];
 		if (!i->selection.taken || !ahead_contested(s))
 			continue;
-		snprintf(next, sizeof(next), "in %u s",
+		snprintf(next, sizeof(next), "follows in %u s",
 			 ahead_wait(s, clock_boot_ns()));
 		add(list,
-		    "interface %s: %s keeps coming ahead of ours on %s, which "
-		    "has followed %u times and %s: " AHEAD_ADVICE,
+		    "interface %s: %s keeps coming ahead of ours on %s, %u "
+		    "times by now; ours %s: " AHEAD_ADVICE,
 		    i->link.name, ahead_who(s, who), names[hook], s->times,
-		    i->hook[hook].first ? "is first now" : next);
+		    i->hook[hook].first ? "is first again" : next);
 	}
 }
 
