@@ -41,27 +41,37 @@ carried() {
 		jq -e '[.slots[][6:] | add] | any(. < 0)' >/dev/null
 }
 
-grown 1 1 r >"$SANDBOX/p.yaml"
-push_ok a "$SANDBOX/p.yaml"
-N=0
-# Each is more than fits: of networks, then of rules.
-for size in "40000 1 r" "80000 1 r" "80000 9000 r" "80000 9000 s"; do
-	before=$N
-	start a /dev/null socat -u -b 64 /dev/zero UDP4:10.1.0.2:5000
-	soon "packets are counted" 20 counts
-	# shellcheck disable=SC2086 # three words
-	grown $size >"$SANDBOX/p.yaml"
+# Each is more than fits: of networks, then of rules. 0: some were carried.
+grow_and_restart() {
+	local size before
+	grown 1 1 r >"$SANDBOX/p.yaml"
 	push_ok a "$SANDBOX/p.yaml"
-	kill "$STARTED"
-	wait "$STARTED" 2>/dev/null
-	N=$(packets)
-	[ "$N" -gt "$before" ] || fail "counted backwards: $before, $N"
-	agent_stop a KILL
+	N=0
+	for size in "40000 1 r" "80000 1 r" "80000 9000 r" "80000 9000 s"; do
+		before=$N
+		start a /dev/null socat -u -b 64 /dev/zero UDP4:10.1.0.2:5000
+		soon "packets are counted" 20 counts
+		# shellcheck disable=SC2086 # three words
+		grown $size >"$SANDBOX/p.yaml"
+		push_ok a "$SANDBOX/p.yaml"
+		kill "$STARTED"
+		wait "$STARTED" 2>/dev/null
+		N=$(packets)
+		[ "$N" -gt "$before" ] || fail "counted backwards: $before, $N"
+		agent_stop a KILL
+		agent_run a
+		is "the same after a restart, $size" "$(packets)" "$N"
+		carried && return 0
+	done
+	return 1
+}
+# On a busy machine the sender may sleep just then.
+for ((round = 1; ; round++)); do
+	grow_and_restart && break
+	[ "$round" -lt 6 ] || fail "nothing ever came after a copy"
+	agent_end a
 	agent_run a
-	is "the same after a restart, $size" "$(packets)" "$N"
-	carried && break
 done
-yes "something came after a copy" carried
 
 # And a restart that nothing was counted before.
 agent_stop a
