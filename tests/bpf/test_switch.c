@@ -318,6 +318,18 @@ static void misfits_drop_all_but_failsafe(void **state)
 	assert_judged(h, 1001, 1002, h->generation);
 }
 
+/* More rules than the maps have counters for: they must grow first. */
+static void too_many_rules(void **state)
+{
+	struct harness *h = *state;
+	struct image *image = harness_compile(h, POLICY(1001));
+	__u32 generation;
+
+	image->header.nslots = h->dp->store.rule_slots + 1;
+	assert_int_equal(store_push(h->dp, image, 0, &generation), -E2BIG);
+	image_free(image);
+}
+
 /* A fall back to what does not fit is no policy either, and is called so. */
 static void falls_back_to_a_misfit(void **state)
 {
@@ -449,6 +461,7 @@ int main(void)
 		cmocka_unit_test(growth_carries_what_came_late),
 		cmocka_unit_test(misfits_drop_all_but_failsafe),
 		cmocka_unit_test(falls_back_to_a_misfit),
+		cmocka_unit_test(too_many_rules),
 		cmocka_unit_test(nonsense_word),
 		cmocka_unit_test(never_a_mix),
 	};

@@ -33,10 +33,18 @@ count() {
 	metric "$1" moat_packets_total direction=ingress verdict="$2" \
 		reason="$3" || echo 0
 }
-# grew WHAT BEFORE AFTER BY
+# grew WHAT BEFORE BY COMMAND...: what the command counts becomes so much more
+# than before, and no more. NAPI and XDP finish on their own time.
 grew() {
-	local what=$1 before=$2 after=$3 by=$4
-	is "$what" "$((after - before))" "$by"
+	local what=$1 goal=$(($2 + $3))
+	shift 3
+	until_ok 5 counts_to "$goal" "$@"
+	is "$what" "$("$@")" "$goal"
+}
+counts_to() {
+	local goal=$1
+	shift
+	[ "$("$@")" -ge "$goal" ]
 }
 
 # frames NS SHAPE...: from b's eth0 (or $FROM) to a's MAC

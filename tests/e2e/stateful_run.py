@@ -22,14 +22,13 @@ import sys
 import time
 from collections import Counter
 
-from attack_run import counters, drain, meet, settled
+from attack_run import PATIENCE, counters, drain, meet, settled
 from attacks import A4, A6, S4, S6, icmp, icmp6
 from frames import ACK, RST, SYN, ip4, ip6, with_sum
 
 FIN, PSH, URG = 1, 8, 32
 # Not those of the run before: what it closed is in TIME_WAIT.
 SPORTS = itertools.count(random.randrange(10000, 60000, 100))
-PATIENCE = 20
 ROUTER4, ROUTER6 = socket.inet_aton("10.9.0.77"), \
     socket.inet_pton(10, "fd00:9::77")
 OTHER4, OTHER6 = socket.inet_aton("10.9.0.67"), \

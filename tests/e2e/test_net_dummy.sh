@@ -53,10 +53,10 @@ leaves() {
 	local before
 	before=$(counted dummy0 egress allow sg-allow)
 	no "$1: nobody answers" icmp a 10.9.88.1
-	is "$1: a ping leaves" $(($(counted dummy0 egress allow sg-allow) - before)) 1
+	grew "$1: a ping leaves" "$before" 1 counted dummy0 egress allow sg-allow
 	before=$(counted dummy0 egress drop sg-no-match)
 	in_ns a nc -u -w 1 10.9.88.1 9 <<<x
-	is "$1: a datagram doesn't" $(($(counted dummy0 egress drop sg-no-match) - before)) 1
+	grew "$1: a datagram doesn't" "$before" 1 counted dummy0 egress drop sg-no-match
 }
 leaves "taken"
 ip -n "$A" link del dummy0

@@ -44,10 +44,10 @@ until_ok 5 in_ns b sh -c 'ss -Hlun "sport = :67" | grep -q .'
 before=$(metric a moat_packets_total direction=egress reason=dhcp verdict=allow)
 in_ns a /usr/bin/python3 "$ROOT/tests/e2e/dhcp.py" discover eth0
 soon "DHCPDISCOVER arrives" 5 test -s "$SANDBOX/discover"
-grew "counted as dhcp" "$before" "$(metric a moat_packets_total direction=egress reason=dhcp verdict=allow)" 1
+grew "counted as dhcp" "$before" 1 metric a moat_packets_total direction=egress reason=dhcp verdict=allow
 before=$(metric a moat_packets_total direction=ingress reason=dhcp verdict=allow)
 in_ns b /usr/bin/python3 "$ROOT/tests/e2e/dhcp.py" offer eth0
-grew "DHCPOFFER passes" "$before" "$(metric a moat_packets_total direction=ingress reason=dhcp verdict=allow)" 1
+grew "DHCPOFFER passes" "$before" 1 metric a moat_packets_total direction=ingress reason=dhcp verdict=allow
 
 # Solicitation over a router is no neighbour's
 for r in ipv6-nd non-ip; do

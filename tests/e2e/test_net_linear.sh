@@ -18,8 +18,8 @@ for n in 14 15 20 34 42 54 100; do
 		before=$(count a $verdict $reason)
 		in_ns b /usr/bin/python3 "$ROOT/tests/e2e/frames.py" --linear \
 			$n eth0 "$mac" $port
-		grew "$n linear bytes, port $port" "$before" \
-			"$(count a $verdict $reason)" 1
+		grew "$n linear bytes, port $port" "$before" 1 \
+			count a $verdict $reason
 	done
 done
 done_testing

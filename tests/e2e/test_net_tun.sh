@@ -20,7 +20,7 @@ expect() {
 	before=$(count a "$2" "$3")
 	echo "$1" >&"${TUN[1]}"
 	read -r -t 5 line <&"${TUN[0]}" || fail "$1 was not sent"
-	grew "$1" "$before" "$(count a "$2" "$3")" 1
+	grew "$1" "$before" 1 count a "$2" "$3"
 }
 expect syn80 allow sg-allow
 expect syn81 drop sg-no-match
