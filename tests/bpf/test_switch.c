@@ -111,6 +111,8 @@ static __u64 fallbacks(struct harness *h)
 static void deadline_turns_back(void **state)
 {
 	struct harness *h = *state;
+	const struct moat_image *seen;
+	const void *part[MOAT_PART_COUNT];
 	__u64 before = fallbacks(h);
 	__u32 first;
 
@@ -121,6 +123,9 @@ static void deadline_turns_back(void **state)
 	assert_int_equal(fallbacks(h), before);
 	harness_pass_deadline(h);
 	assert_judged(h, 1001, 1002, first);
+	/* What explain and status look at. */
+	store_view(h->dp, &seen, part);
+	assert_int_equal(seen->generation, first);
 	assert_int_equal(fallbacks(h), before + 2);
 	/* Making it official changes no verdict. */
 	assert_int_equal(store_fall_back(h->dp), 0);
