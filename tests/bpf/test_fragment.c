@@ -5,6 +5,7 @@
  */
 #include "bpf/harness.h"
 
+#include <bpf/bpf.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 
@@ -172,6 +173,39 @@ static void first_twice(void **state)
 	expect(h, IN, &other, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
 }
 
+/* Makes every first fragment that is remembered one of 30 s ago. */
+static void age_all(void)
+{
+	int fd = harness_map(h, "fragments");
+	struct moat_frag_key key, *last = NULL;
+	struct moat_frag f;
+
+	while (!bpf_map_get_next_key(fd, last, &key)) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &f), 0);
+		f.expires = 1;
+		assert_int_equal(bpf_map_update_elem(fd, &key, &f, BPF_EXIST),
+				 0);
+		last = &key;
+	}
+	assert_non_null(last);
+}
+
+/* Past its time it says nothing of later ones, nor against another first. */
+static void too_old(void **state)
+{
+	struct packet_spec p = v4(IPPROTO_UDP, 0, true), other = p, later;
+
+	p.sport = 7001;
+	other.sport = 7002;
+	expect(h, IN, &p, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	later = v4(IPPROTO_UDP, 8, true);
+	expect(h, IN, &later, MOAT_ALLOW, MOAT_REASON_FRAGMENT);
+	expect(h, IN, &other, MOAT_DROP, MOAT_REASON_BAD_FRAGMENT);
+	age_all();
+	expect(h, IN, &later, MOAT_DROP, MOAT_REASON_FRAGMENT_NO_FIRST);
+	expect(h, IN, &other, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+}
+
 static void shapes(void **state)
 {
 	struct packet_spec p = v4(IPPROTO_TCP, 1, false);
@@ -232,9 +266,10 @@ static void forwarded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at(in_order), at(without_first),     at(denied_first),
-		at(audited),  at(first_twice),	     at(shapes),
-		at(atomic),   at(ping_in_fragments), at(forwarded),
+		at(in_order),  at(without_first), at(denied_first),
+		at(audited),   at(first_twice),	  at(too_old),
+		at(shapes),    at(atomic),	  at(ping_in_fragments),
+		at(forwarded),
 	};
 
 	return cmocka_run_group_tests_name("fragment", tests, open_once,

@@ -172,9 +172,11 @@ static void unrelated(void **state)
 	strange(nested);
 	i = flow4; /* not whom the error is for */
 	i.from = "10.0.0.2";
+	harness_own(h, "10.0.0.2", NULL);
+	expect(h, OUT, &i, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
 	strange(i);
-	p = error4(3, 4, &flow4);
-	p.to = "10.0.0.1";
+	p = error4(3, 4, &i);
+	p.to = "10.0.0.2";
 	related(&p);
 }
 
