@@ -9,7 +9,8 @@ sandbox
 two_hosts
 echo_server a 80 81
 STATE=$SANDBOX/a/state
-trap 'agent_stop a 2>/dev/null; umount "$STATE" 2>/dev/null; sandbox_clean' EXIT
+# sandbox_clean exits as the test did.
+trap 'RC=$?; agent_stop a 2>/dev/null; umount "$STATE" 2>/dev/null; (exit $RC); sandbox_clean' EXIT
 mkdir -p "$STATE"
 mount -t tmpfs -o size=1m,mode=700 tmpfs "$STATE" || fail "tmpfs"
 
