@@ -180,6 +180,44 @@ static void unrelated(void **state)
 	related(&p);
 }
 
+/* Quoted bytes that would be the flow's ports, were they not of a later
+ * fragment. */
+static void quoted_fragments(void **state)
+{
+	struct packet_spec p = error4(3, 4, &flow4);
+	static struct packet frame;
+	struct outcome o;
+	uint8_t *fragment;
+
+	packet_build(&p, &frame);
+	fragment = &frame.data[frame.l4 + 8 + 6];
+	for (int bit = 0; bit < 16; bit++) {
+		fragment[0] = (1 << bit) >> 8;
+		fragment[1] = 1 << bit;
+		o = harness_frame(h, IN, &frame);
+		assert_int_equal(o.trace.reason, bit < 13 ?
+							 MOAT_REASON_NACL_DENY :
+							 MOAT_REASON_RELATED);
+		assert_int_equal(o.trace.verdict,
+				 bit < 13 ? MOAT_DROP : MOAT_ALLOW);
+	}
+}
+
+/* A header that says it is shorter than one can be: what it says the ports are
+ * is the address before them, and a flow has ports like that. */
+static void header_too_short(void **state)
+{
+	struct packet_spec p;
+
+	flow4.sport = 10 << 8 | 1; /* 10.1.0.1 */
+	flow4.dport = 0 << 8 | 1;
+	expect(h, OUT, &flow4, MOAT_ALLOW, MOAT_REASON_SG_ALLOW);
+	p = error4(3, 4, &flow4);
+	related(&p);
+	flow4.ihl = PACKET_SET(4);
+	expect(h, IN, &p, MOAT_DROP, MOAT_REASON_NACL_DENY);
+}
+
 /* An ICMPv4 error quoting IPv6, and the other way round. */
 static void other_family(void **state)
 {
@@ -273,9 +311,10 @@ static void failsafe_pair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		at(every_error),  at(short_quotes),  at(unrelated),
-		at(other_family), at(redirects),     at(outward),
-		at(queries),	  at(failsafe_pair),
+		at(every_error),      at(short_quotes),	 at(unrelated),
+		at(other_family),     at(redirects),	 at(outward),
+		at(queries),	      at(failsafe_pair), at(header_too_short),
+		at(quoted_fragments),
 	};
 
 	return cmocka_run_group_tests_name("related", tests, open_once,
