@@ -215,6 +215,11 @@ static void spoofed(void **state)
 	assert_int_equal(harness_count(h, MOAT_TABLE_EMBRYONIC_OUT), 0);
 	in("10.0.0.1", "10.0.0.5", 80, MOAT_DROP, MOAT_REASON_OWN_SOURCE);
 	in("10.0.0.255", "10.0.0.1", 80, MOAT_DROP, MOAT_REASON_BAD_SOURCE);
+	/* Of a type that advertises where it is ICMPv6 (RFC 4862 5.4.4). */
+	p = tcp("10.0.0.5", "10.0.0.1", 0);
+	p.proto = IPPROTO_ICMP;
+	p.type = 136;
+	expect(h, IN, &p, MOAT_DROP, MOAT_REASON_OWN_SOURCE);
 	/* A subnet's broadcast address is nobody's, also among members. */
 	out("10.0.0.255", "10.9.0.1", 443, MOAT_DROP,
 	    MOAT_REASON_SPOOFED_SOURCE);
