@@ -70,7 +70,8 @@ soon "no image: nothing passes" 20 nothing_passes
 # Before it is repaired nothing is enforced of what was pushed.
 told() { erase && [ "$(enforcing a)" = 0 ] && [ "$(status a .enforcing)" = false ]; }
 soon "not enforcing meanwhile" 20 told
-newer() { [ "$(gen_of a)" -gt "$before" ]; }
+# Not an earlier one, which was erased in turn: what is enforced again.
+newer() { [ "$(gen_of a)" -gt "$before" ] && [ "$(enforcing a)" = 1 ]; }
 soon "replaced" 11 newer
 yes "judged again" tcp b 10.1.0.1 80
 no "as before" tcp b 10.1.0.1 81
