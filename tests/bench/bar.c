@@ -134,8 +134,10 @@ void bar_pair(struct bar *b, double ours, double theirs)
 	if (b->runs == BAR_RUNS_MAX)
 		bench_fail("%s: more than %d runs", b->name, BAR_RUNS_MAX);
 	/* What is left of short runs may be noise: no figure of those counts. */
-	if (!(theirs > 0) && bench_quick())
-		theirs = 1;
+	if (bench_quick()) {
+		ours = ours > 0 ? ours : 0;
+		theirs = theirs > 0 ? theirs : 1;
+	}
 	if (!(theirs > 0))
 		bench_fail("%s: nothing to compare %g with", b->name, ours);
 	b->ours[b->runs] = ours;
