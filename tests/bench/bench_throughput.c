@@ -22,6 +22,8 @@ static struct pair hosts;
 
 /* What one transfer gave, and what both ends' processes took for it: softirqs
  * run on top of them and count as theirs. */
+#define TRIES 100
+
 struct transfer {
 	double gbits; /* a second */
 	double cpu;   /* ns a KiB */
@@ -31,31 +33,43 @@ static pid_t server(void)
 {
 	pid_t pid = pair_fork(&hosts, 1);
 
-	if (pid) {
-		usleep(300000);
+	if (pid)
 		return pid;
-	}
 	if (!freopen("/dev/null", "w", stdout))
 		_exit(1);
 	execlp("iperf3", "iperf3", "-s", NULL);
 	_exit(1);
 }
 
-static struct transfer received(FILE *f)
+static bool received(FILE *f, struct transfer *ret)
 {
 	json_t *all = json_loadf(f, 0, NULL);
 	double bits = 0, bytes, seconds, ours, theirs;
+	bool said;
 
-	if (json_unpack(all, "{s:{s:{s:F, s:F, s:F}, s:{s:F, s:F}}}", "end",
-			"sum_received", "bits_per_second", &bits, "bytes",
-			&bytes, "seconds", &seconds, "cpu_utilization_percent",
-			"host_total", &ours, "remote_total", &theirs) ||
-	    !(bits > 0))
-		bench_fail("iperf3 said nothing of what was received");
+	said = !json_unpack(all, "{s:{s:{s:F, s:F, s:F}, s:{s:F, s:F}}}", "end",
+			    "sum_received", "bits_per_second", &bits, "bytes",
+			    &bytes, "seconds", &seconds,
+			    "cpu_utilization_percent", "host_total", &ours,
+			    "remote_total", &theirs) &&
+	       bits > 0;
 	json_decref(all);
-	return (struct transfer){ .gbits = bits / 1e9,
-				  .cpu = (ours + theirs) / 100 * seconds * 1e9 /
-					 (bytes / 1024) };
+	if (said)
+		*ret = (struct transfer){ .gbits = bits / 1e9,
+					  .cpu = (ours + theirs) / 100 *
+						 seconds * 1e9 /
+						 (bytes / 1024) };
+	return said;
+}
+
+static bool transfer(const char *line, struct transfer *ret)
+{
+	FILE *f = popen(line, "re");
+	bool said = f && received(f, ret);
+
+	if (f)
+		pclose(f);
+	return said;
 }
 
 /*
@@ -68,17 +82,18 @@ static struct transfer once(int streams, enum pair_side s)
 	bool apart = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	struct transfer t;
 	char line[128];
-	FILE *f;
+	int tries = 0;
 
 	snprintf(line, sizeof(line), "iperf3 -J -c " PAIR_THEIRS " -P %d %s %s",
 		 streams, apart ? "-A 0,1" : "",
 		 bench_quick() ? "-n 8M" : "-t 1");
 	pair_enforce(&hosts, s);
-	f = popen(line, "re");
-	if (!f)
-		bench_fail("no iperf3");
-	t = received(f);
-	pclose(f);
+	/* The server may not listen yet, or not be done with the last one. */
+	while (!transfer(line, &t)) {
+		if (++tries == TRIES)
+			bench_fail("iperf3 said nothing of what was received");
+		usleep(100000);
+	}
 	pair_free(&hosts, s);
 	return t;
 }
