@@ -172,7 +172,7 @@ static int load_stub(void)
 		  .imm = -1 /* TCX_NEXT */ },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "moat_next",
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "moat_tc_next",
 			       "Dual BSD/GPL", insns, ARRAY_SIZE(insns), NULL);
 
 	return fd < 0 ? -errno : fd;
